@@ -1,0 +1,3 @@
+"""Group advantages written as mathematics, run inside OpenRLHF."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,22 @@
+"""What every Ray worker runs before anything else: `ray.init(runtime_env={"worker_process_setup_hook": ...})`.
+
+A patch made in the launcher does not reach the processes that train and generate; this does. Each worker, vLLM's
+included, waits for what is imported here, so nothing is: the patches are registered by name, and applied in the
+workers that import what they patch. The launcher says what it wants by two environment variables.
+"""
+
+import os
+
+import wrapt
+
+DEVICE = "PASSK_RLHF_DEVICE"
+PATCH = "PASSK_RLHF_PATCH"
+
+
+def setup() -> None:
+    if os.environ.get(DEVICE) == "cpu":
+        from passk_rlhf.cpu import replacements
+
+        replacements.register()
+    if os.environ.get(PATCH) == "1":
+        wrapt.register_post_import_hook("passk_rlhf.patch:install_in_worker", "openrlhf.trainer.ppo_trainer")

@@ -1,0 +1,324 @@
+"""One YAML file → a `Design`: names resolved, parameters known, every formula read.
+
+    name: passk                                  default: the file's name
+    correct: score >= 1                          which answers count as correct
+    params:
+      k: {default: 4, range: [1, N]}             or  k: 4
+    let:
+      miss: binomial(n_neg, k) / binomial(N, k)  in any order, without circles
+    advantage: r - mean(r)                       or
+    advantage: {correct: ..., wrong: ..., flat: ...}
+    advantage: {each: ..., flat: ...}
+
+`flat` is what every answer of a group gets when a formula has no value for one
+of them. Sure of: the file is whole. Not of: the mathematics (exact.py), the
+tensors (lower.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping as Names
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shaping.document import Items, Mapping, Scalar, Value, read
+from shaping.errors import DesignError, Source, Span, located, names_hint
+from shaping.expression import Choose, Name, Named, Node, Number, parse, walk
+from shaping.vocabulary import ANSWER, CONSTANT, RESERVED, SIGNALS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SECTIONS = ("name", "correct", "params", "let", "advantage")
+DEFAULT_VERDICT = "score >= 1"
+
+
+@dataclass(frozen=True)
+class Param:
+    name: str
+    value: Fraction
+    span: Span  # where the file gives it
+    low: Node | None = None  # bounds, over N alone
+    high: Node | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A checked design; call it with rewards to get advantages (see `__call__`)."""
+
+    name: str
+    source: Source
+    params: Names[str, Param]
+    advantage: Node
+    flat: Node | None
+    verdict: Node  # true for a correct answer
+    graded: bool  # the file says itself which scores are correct, so any finite score is meant
+    resolved: str  # the text with the chosen parameters in place of the defaults
+
+    @cached_property
+    def signals(self) -> frozenset[str]:
+        """Every signal that the advantage reads, such as {'n_pos', 'correct', 'N'}."""
+        roots = [self.advantage] + ([self.flat] if self.flat else [])
+        names = {node.name for root in roots for node in walk(root) if isinstance(node, Name)}
+        return frozenset(names & SIGNALS.keys())
+
+    @property
+    def counts(self) -> bool:
+        """Does it read verdicts, so that every score has to be one?"""
+        return bool(self.signals & {"n_pos", "n_neg", "p", "correct"})
+
+    def check(self, N: int) -> None:
+        """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
+        from shaping.exact import check  # exact.py reads designs, so it is known only once one is in use
+
+        check(self, N)
+
+    def __call__(self, reward_PN: Tensor, score_PN: Tensor | None = None) -> Tensor:
+        """The advantage of every answer.
+
+        Args:
+          reward_PN: rewards, P prompts × N answers, any float dtype and device.
+          score_PN: raw scores of the same shape, which decide who is correct;
+            the rewards themselves if not given.
+
+        Returns:
+          advantage_PN in the dtype and on the device of `reward_PN`, computed in
+          float32 or wider. No rows where there are no prompts (P = 0).
+
+        Raises:
+          RewardError: a value is NaN or infinite, or is no verdict though the
+            design counts correct answers; names prompt, answer and value.
+          DesignError: the design has no value for some group of N answers.
+
+        Example:
+          >>> import shaping, torch
+          >>> passk = shaping.load("configs/passk.yaml", k=2)
+          >>> passk(torch.tensor([[1., 1., 0., 0.]]))
+          tensor([[ 0.4472,  0.4472, -0.4472, -0.4472]])
+        """
+        from shaping.lower import advantage  # late: reading a design must not import torch
+
+        return advantage(self, reward_PN, score_PN)
+
+    def source_code(self, N: int) -> str:
+        """The torch code that groups of N answers are computed with, to be read."""
+        from shaping.lower import source_code
+
+        return source_code(self, N)
+
+
+def load(path: str | Path, **params: object) -> Design:
+    """Read a design file; `params` replace its defaults.
+
+    Raises:
+      DesignError: the file cannot be read, or says something that is not a design.
+
+    Example:
+      >>> load("configs/passk.yaml", k=8).params["k"].value
+      Fraction(8, 1)
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DesignError(f"{path}: cannot read the design: {reason}") from None
+    return loads(text, path=str(path), **params)
+
+
+def loads(text: str, *, path: str = "<design>", **params: object) -> Design:
+    """Like `load`, from the text itself; `path` is what messages show.
+
+    >>> loads("advantage: r - mean(r)").name
+    'design'
+    """
+    source = Source(path, text)
+    top = read(source)
+    top.only(SECTIONS, "in a design")
+    if "advantage" not in top.entries:
+        hint = "say what an answer gets: `advantage: r - mean(r)`"
+        raise DesignError(located(source.span(0, 1), "a design needs `advantage:`", hint))
+    known, edits = _params(top.get("params"), params, source)
+    names = _Names(known, _section(top, "let"))
+    advantage, flat = _advantage(top.get("advantage"), names)
+    names.resolve_all()
+    return Design(
+        name=_text(top, "name") or Path(path).stem.strip("<>"),
+        source=source,
+        params=known,
+        advantage=advantage,
+        flat=flat,
+        verdict=_verdict(top.get("correct"), known),
+        graded="correct" in top.entries,
+        resolved=_edited(text, edits),
+    )
+
+
+# ── Names ───────────────────────────────────────────────────────────────────
+
+
+class _Names:
+    """What a name in a formula stands for: a signal, a parameter, or a `let`, read when first used."""
+
+    def __init__(self, params: Names[str, Param], lets: Names[str, tuple[Scalar, Value]]) -> None:
+        self.params, self.lets = params, lets
+        self.done: dict[str, Named] = {}
+        self.open: list[str] = []  # the lets being read, outermost first
+        for key, (scalar, _) in lets.items():
+            _fresh(key, scalar.span)
+            if key in params:
+                raise DesignError(located(scalar.span, f"{key!r} is already a parameter", "choose another name"))
+
+    def formula(self, value: Value, where: str) -> Node:
+        if not isinstance(value, Scalar):
+            raise DesignError(located(value.span, f"'{where}' is one formula", "write it on one line"))
+        known = {*SIGNALS, *self.params, *self.lets}
+        return parse(value.text, where=where, place=value.place, lookup=self.lookup, names=known)
+
+    def lookup(self, name: str, span: Span) -> Node | None:
+        if name in SIGNALS:
+            return Name(name, span, SIGNALS[name].scope, SIGNALS[name].counted)
+        if name in self.params:
+            return Name(name, span, CONSTANT, True)
+        if name not in self.lets:
+            return None
+        if name in self.open:
+            circle = " → ".join([*self.open[self.open.index(name) :], name])
+            raise DesignError(located(span, f"'let' goes in a circle: {circle}", "define one of them without the others"))
+        if name not in self.done:
+            self.open.append(name)
+            scalar, value = self.lets[name]
+            self.done[name] = Named(name, self.formula(value, f"let.{name}"), scalar.span)
+            self.open.pop()
+        return self.done[name]
+
+    def resolve_all(self) -> None:
+        """Read the lets that nothing used too: a mistake in one is a mistake."""
+        for name, (scalar, _) in self.lets.items():
+            self.lookup(name, scalar.span)
+
+
+def _fresh(name: str, span: Span) -> None:
+    if not name.isidentifier() or not name.isascii() or name.startswith("_"):
+        raise DesignError(located(span, f"{name!r} cannot be a name", "letters, digits and _, beginning with a letter"))
+    if name in RESERVED:
+        raise DesignError(located(span, f"{name!r} already means something in every design", "choose another name"))
+
+
+# ── Sections ────────────────────────────────────────────────────────────────
+
+
+def _section(top: Mapping, key: str) -> dict[str, tuple[Scalar, Value]]:
+    value = top.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise DesignError(located(top.entries[key][0].span, f"'{key}' is a mapping of names", f"write:  {key}:\n          name: formula"))
+    return value.entries
+
+
+def _text(top: Mapping, key: str) -> str:
+    value = top.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, Scalar) or not value.text:
+        raise DesignError(located(value.span, f"'{key}' is one word"))
+    return value.text
+
+
+def _advantage(value: Value, names: _Names) -> tuple[Node, Node | None]:
+    if not isinstance(value, Mapping):
+        return names.formula(value, "advantage"), None
+    value.only(("correct", "wrong", "each", "flat"), "under 'advantage'")
+    keys = set(value.entries) - {"flat"}
+    if keys not in ({"correct", "wrong"}, {"each"}):
+        hint = "give both `correct:` and `wrong:`, or `each:` for one formula; `flat:` may stand with either"
+        raise DesignError(located(value.span, f"'advantage' has {sorted(keys) or 'no formula'}", hint))
+    parts = {key: names.formula(part, f"advantage.{key}") for key, (_, part) in value.entries.items()}
+    flat = parts.get("flat")
+    if "each" in parts:
+        return parts["each"], flat
+    span = value.entries["correct"][0].span
+    branches = (Name("correct", span, ANSWER, True), parts["correct"], parts["wrong"])
+    return Choose(branches, span, ANSWER, all(part.counted for part in branches)), flat
+
+
+def _verdict(value: Value | None, params: Names[str, Param]) -> Node:
+    if value is None:
+        value = read(Source("<default>", f"correct: {DEFAULT_VERDICT}")).get("correct")
+    if not isinstance(value, Scalar):
+        raise DesignError(located(value.span, "'correct' is one formula over `score`", "for example: correct: score > 0.5"))
+
+    def lookup(name: str, span: Span) -> Node | None:
+        if name == "score":
+            return Name(name, span, ANSWER, False)
+        return Name(name, span, CONSTANT, True) if name in params else None
+
+    node = parse(value.text, where="correct", place=value.place, lookup=lookup, names={"score", *params})
+    if node.scope != ANSWER:
+        raise DesignError(located(value.span, "'correct' does not look at the answer", "use `score`: score > 0.5"))
+    return node
+
+
+def _params(
+    section: Value | None, chosen: Names[str, object], source: Source
+) -> tuple[dict[str, Param], list[tuple[Scalar, str]]]:
+    if section is not None and not isinstance(section, Mapping):
+        raise DesignError(located(section.span, "'params' is a mapping", "for example: params: {k: 4}"))
+    entries = section.entries if section else {}
+    for name in chosen:
+        if name not in entries:
+            hint = names_hint(name, entries, "parameters") if entries else "this design has no parameters"
+            raise DesignError(f"{source.path}: no parameter {name!r} to set\nhint: {hint}")
+    params, edits = {}, []
+    for name, (key, value) in entries.items():
+        _fresh(name, key.span)
+        low = high = None
+        if isinstance(value, Mapping):
+            value.only(("default", "range"), f"for parameter {name!r}")
+            if "default" not in value.entries:
+                raise DesignError(located(key.span, f"parameter {name!r} has no default", "add `default: <number>`"))
+            if (bounds := value.get("range")) is not None:
+                low, high = _range(name, bounds)
+            value = value.get("default")
+        if not isinstance(value, Scalar):
+            raise DesignError(located(value.span, f"parameter {name!r} is one number"))
+        number, scalar = _number(value.text, name, value.place), value
+        if name in chosen:
+            text = str(chosen[name])
+            number = _number(text, name, lambda start, end: Source(f"--advantage-param {name}=", text).span(start, end))
+            edits.append((scalar, text))
+        params[name] = Param(name, number, scalar.span, low, high)
+    return params, edits
+
+
+def _range(name: str, bounds: Value) -> tuple[Node, Node]:
+    if not isinstance(bounds, Items) or len(bounds.items) != 2 or not all(isinstance(b, Scalar) for b in bounds.items):
+        raise DesignError(located(bounds.span, f"the range of {name!r} is two bounds", "for example: range: [1, N]"))
+
+    def lookup(found: str, span: Span) -> Node | None:
+        return Name("N", span, CONSTANT, True) if found == "N" else None
+
+    low, high = (
+        parse(bound.text, where=f"params.{name}.range", place=bound.place, lookup=lookup, names=["N"])
+        for bound in bounds.items
+    )
+    return low, high
+
+
+def _number(text: str, name: str, place: Callable[[int, int], Span]) -> Fraction:
+    from shaping.exact import constant  # as in Design.check
+
+    node = parse(text, where=f"params.{name}", place=place, lookup=lambda *_: None, names=[])
+    value = node.value if isinstance(node, Number) else constant(node, {})
+    if not isinstance(value, Fraction):
+        raise DesignError(located(place(0, len(text)), f"parameter {name!r} is a plain number", "for example 0.5 or 1/3"))
+    return value
+
+
+def _edited(text: str, edits: list[tuple[Scalar, str]]) -> str:
+    for scalar, new in sorted(edits, key=lambda edit: -edit[0].offsets[0]):
+        text = text[: scalar.offsets[0]] + new + text[scalar.offsets[-1] :]
+    return text

@@ -1,0 +1,143 @@
+"""YAML text → keys and values that know their place, and nothing more.
+
+PyYAML composes the node graph; no object is ever constructed from it. Every
+scalar stays the text that was typed, so `010`, `1e-6`, `on` and `no` reach the
+formula reader as they stand. Refused, because a shared file must be harmless
+and must mean what it shows: tags, anchors and aliases, a second document,
+duplicate keys (PyYAML alone keeps the last one silently).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import yaml
+
+from shaping.errors import DesignError, Source, Span, located, names_hint
+
+MAX_TEXT = 64_000  # characters
+MAX_DEPTH = 10
+
+
+@dataclass(frozen=True)
+class Scalar:
+    text: str
+    source: Source
+    offsets: tuple[int, ...]  # place of each character of `text` in the source, and of its end
+
+    def place(self, start: int, end: int) -> Span:
+        """Characters start..end of `text` → their span in the file."""
+        last = len(self.offsets) - 1
+        start, end = min(start, last), min(max(end, start + 1), last)
+        return self.source.span(self.offsets[start], self.offsets[end - 1] + 1 if end > start else self.offsets[start] + 1)
+
+    @property
+    def span(self) -> Span:
+        return self.place(0, len(self.text))
+
+
+@dataclass(frozen=True)
+class Items:
+    items: tuple[Value, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Mapping:
+    entries: dict[str, tuple[Scalar, Value]]  # key → the key's own text, and its value
+    span: Span
+
+    def only(self, known: Iterable[str], where: str) -> None:
+        """Refuse keys that mean nothing here."""
+        for key, (scalar, _) in self.entries.items():
+            if key not in known:
+                raise DesignError(located(scalar.span, f"unknown key {key!r} {where}", names_hint(key, known, "keys here")))
+
+    def get(self, key: str) -> Value | None:
+        return self.entries[key][1] if key in self.entries else None
+
+
+Value = Scalar | Items | Mapping
+
+
+def read(source: Source) -> Mapping:
+    """The top level of a design file.
+
+    Raises:
+      DesignError: the text is not YAML, not a mapping, or uses what is refused above.
+    """
+    if len(source.text) > MAX_TEXT:
+        raise DesignError(f"{source.path}: longer than {MAX_TEXT:,} characters; a design is a page of formulas")
+    try:
+        _refuse_tricks(source)
+        node = yaml.compose(source.text, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = mark.index if mark else 0
+        raise DesignError(located(source.span(at, at + 1), f"not YAML: {error.problem or error.context}")) from None
+    except yaml.reader.ReaderError as error:
+        at = source.text.find(chr(error.character)) if isinstance(error.character, int) else 0
+        raise DesignError(located(source.span(max(at, 0), at + 1), f"not YAML: {error.reason}")) from None
+    if node is None:
+        raise DesignError(f"{source.path}:1:1: the file is empty\nhint: a design needs at least `advantage: <formula>`")
+    value = _value(node, source)
+    if not isinstance(value, Mapping):
+        raise DesignError(located(source.span(0, 1), "a design is a mapping of keys", "start with `name: ...`"))
+    return value
+
+
+def _refuse_tricks(source: Source) -> None:
+    depth = 0
+    documents = 0
+    for token in yaml.scan(source.text, Loader=yaml.BaseLoader):
+        span = source.span(token.start_mark.index, token.end_mark.index)
+        match token:
+            case yaml.AnchorToken() | yaml.AliasToken() | yaml.TagToken():
+                what = type(token).__name__.removesuffix("Token").lower()
+                raise DesignError(located(span, f"a YAML {what} has no meaning in a design", "write the value out"))
+            case yaml.DocumentStartToken():
+                documents += 1
+                if documents > 1:
+                    raise DesignError(located(span, "a second document in one file", "one design a file"))
+            case yaml.BlockMappingStartToken() | yaml.BlockSequenceStartToken():
+                depth += 1
+            case yaml.FlowMappingStartToken() | yaml.FlowSequenceStartToken():
+                depth += 1
+            case yaml.BlockEndToken() | yaml.FlowMappingEndToken() | yaml.FlowSequenceEndToken():
+                depth -= 1
+        if depth > MAX_DEPTH:
+            raise DesignError(located(span, f"nested more than {MAX_DEPTH} deep"))
+
+
+def _value(node: yaml.Node, source: Source) -> Value:
+    span = source.span(node.start_mark.index, node.end_mark.index)
+    if isinstance(node, yaml.ScalarNode):
+        return _scalar(node, source)
+    if isinstance(node, yaml.SequenceNode):
+        return Items(tuple(_value(item, source) for item in node.value), span)
+    entries: dict[str, tuple[Scalar, Value]] = {}
+    for key_node, value_node in node.value:
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise DesignError(located(source.span(key_node.start_mark.index, key_node.end_mark.index), "a key is one word"))
+        key = _scalar(key_node, source)
+        if key.text in entries:
+            first = entries[key.text][0].span
+            message = f"duplicate key {key.text!r}, first given on line {first.line}"
+            raise DesignError(located(key.span, message, "keep one of the two"))
+        entries[key.text] = (key, _value(value_node, source))
+    return Mapping(entries, span)
+
+
+def _scalar(node: yaml.ScalarNode, source: Source) -> Scalar:
+    """Align the value with the raw text: YAML drops quotes, indentation and line breaks on the way."""
+    at = node.start_mark.index
+    offsets = []
+    for character in node.value:
+        if not character.isspace():
+            found = source.text.find(character, at, node.end_mark.index)
+            at = found if found >= 0 else at
+        offsets.append(min(at, node.end_mark.index))
+        at += 1
+    offsets.append(offsets[-1] + 1 if offsets else node.start_mark.index)
+    return Scalar(node.value, source, tuple(offsets))

@@ -1,0 +1,86 @@
+"""What a user is told, and where.
+
+A `Span` is a stretch of one line of a source file. `located` turns a span and
+a sentence into the message every design error has: one line that grep and
+editors understand, then the line of source with carets, then the next step.
+
+    configs/passk.yaml:12:56: unknown name 'n_total' in 'advantage.wrong'
+      12 |   wrong: (miss - binomial(n_neg - 1, k - 1) / binomial(n_total - 1, k - 1)) / sigma
+                                                                  ^^^^^^^
+    hint: names here: N, k, miss, n_neg, n_pos, sigma
+
+One error type per audience, each with the standard constructor: Ray pickles
+what a worker raises, and an exception whose `__init__` wants more than the
+message cannot be unpickled.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class DesignError(ValueError):
+    """The YAML of a design is wrong; for whoever wrote it."""
+
+
+class RewardError(ValueError):
+    """A reward cannot be used by this design; for whoever wrote the reward function."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's text, as read, and the name to show for it."""
+
+    path: str
+    text: str
+
+    def span(self, start: int, end: int) -> Span:
+        """The stretch of characters start..end (0-based offsets), cut at the end of its first line."""
+        start = min(start, len(self.text))
+        line_start = self.text.rfind("\n", 0, start) + 1
+        line_end = self.text.find("\n", start)
+        line_end = len(self.text) if line_end < 0 else line_end
+        width = max(1, min(end, line_end) - start)
+        return Span(self, self.text.count("\n", 0, start) + 1, start - line_start + 1, width)
+
+
+@dataclass(frozen=True)
+class Span:
+    """`width` characters of `source`, from `line`:`column` (both count from 1)."""
+
+    source: Source
+    line: int
+    column: int
+    width: int
+
+    def __str__(self) -> str:
+        return f"{self.source.path}:{self.line}:{self.column}"
+
+    def picture(self) -> str:
+        text = self.source.text.split("\n")[self.line - 1].rstrip("\r")
+        gutter = f"  {self.line} | "
+        # A tab stays a tab in the caret line, so that the carets stand under their characters.
+        blank = "".join("\t" if c == "\t" else " " for c in text[: self.column - 1])
+        return f"{gutter}{text}\n{' ' * len(gutter)}{blank}{'^' * self.width}"
+
+
+def located(span: Span, message: str, hint: str = "") -> str:
+    """The text of an error at `span`: position and message, the line with carets, the next step."""
+    parts = [f"{span}: {message}", span.picture()]
+    if hint:
+        parts.append(f"hint: {hint}")
+    return "\n".join(parts)
+
+
+def names_hint(unknown: str, known: Iterable[str], what: str = "names here") -> str:
+    """'did you mean ...' where something is close, and what there is.
+
+    >>> names_hint("n_poss", ["n_pos", "n_neg", "k"])
+    "did you mean 'n_pos'? names here: k, n_neg, n_pos"
+    """
+    known = sorted(known)
+    close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
+    guess = f"did you mean '{close[0]}'? " if close else ""
+    return f"{guess}{what}: {', '.join(known)}"

@@ -1,0 +1,304 @@
+"""The text of one formula → an expression whose every node knows its place in the file.
+
+Python's own parser reads the text (the grammar of arithmetic is the one a
+researcher types anyway); then only what stands in `vocabulary` is let through.
+Nothing is ever evaluated: an attribute, a call of an unknown name, a string or
+a lambda is an error with a caret under it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NoReturn
+
+from shaping.errors import DesignError, Span, located, names_hint
+from shaping.vocabulary import ANSWER, CONSTANT, FUNCTIONS, GROUP, OPERATORS, REDUCTIONS, SCOPES, Function, Reduction
+
+MAX_LENGTH = 4_000  # characters
+MAX_DEPTH = 100
+
+# ── What a formula becomes ──────────────────────────────────────────────────
+# A formula is a graph: a `let` used twice is one node. Nodes are compared by identity.
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    value: Fraction
+    span: Span
+    scope: str = CONSTANT
+    counted: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Name:
+    """A signal of the group (`n_pos`, `r`) or a parameter of the design."""
+
+    name: str
+    span: Span
+    scope: str
+    counted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A `let`: its name is kept for messages and for the compiled code."""
+
+    name: str
+    body: Node
+    span: Span
+
+    @property
+    def scope(self) -> str:
+        return self.body.scope
+
+    @property
+    def counted(self) -> bool:
+        return self.body.counted
+
+
+@dataclass(frozen=True, eq=False)
+class Apply:
+    function: Function
+    operands: tuple[Node, ...]
+    span: Span
+    scope: str
+    counted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Choose:
+    """`then if condition else otherwise`: only the chosen branch has to be defined."""
+
+    operands: tuple[Node, Node, Node]  # condition, then, otherwise
+    span: Span
+    scope: str
+    counted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Reduce:
+    reduction: Reduction
+    operand: Node
+    options: tuple[tuple[str, int], ...]
+    span: Span
+    scope: str
+    counted: bool
+
+
+Node = Number | Name | Named | Apply | Choose | Reduce
+
+
+def walk(root: Node) -> Iterator[Node]:
+    """Every node of a formula, once, outermost first."""
+    seen: set[int] = set()
+    left = [root]
+    while left:
+        node = left.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            left += _parts(node)
+
+
+def _parts(node: Node) -> list[Node]:
+    match node:
+        case Named(body=body):
+            return [body]
+        case Apply(operands=operands) | Choose(operands=operands):
+            return list(operands)
+        case Reduce(operand=operand):
+            return [operand]
+    return []
+
+
+# ── From text ───────────────────────────────────────────────────────────────
+
+
+def parse(
+    text: str,
+    *,
+    where: str,
+    place: Callable[[int, int], Span],
+    lookup: Callable[[str, Span], Node | None],
+    names: Iterable[str],
+) -> Node:
+    """Read one formula.
+
+    Args:
+      text: the formula.
+      where: what it is, for messages: 'advantage.wrong'.
+      place: character offsets in `text` → the span in the file.
+      lookup: a name → what it stands for, or None if there is no such name.
+      names: every name `lookup` knows, for hints.
+
+    Raises:
+      DesignError: at the first thing that is not part of the language.
+    """
+    if len(text) > MAX_LENGTH:
+        raise DesignError(located(place(0, 1), f"'{where}' is longer than {MAX_LENGTH:,} characters"))
+    foreign = re.search(r"[^\x20-\x7e\s]", text)
+    if foreign:
+        message = f"character {foreign.group()!r} in '{where}' is not part of the language"
+        raise DesignError(located(place(*foreign.span()), message, "formulas are written in ASCII: - * / ** <= !="))
+    # Same length, so offsets stay true: a formula is one line, and 010 is ten.
+    line = re.sub(r"(?<![\w.])0+(?=\d)", lambda zeros: " " * len(zeros.group()), re.sub(r"\s", " ", text))
+    indent = len(line) - len(line.lstrip())
+    try:
+        tree = ast.parse(line.strip(), mode="eval").body
+    except SyntaxError as error:
+        at = indent + max((error.offset or 1) - 1, 0)
+        raise DesignError(located(place(at, at + 1), f"cannot read '{where}' as a formula", _syntax_hint(text))) from None
+    return _Reader(line, indent, where, place, lookup, names).read(tree, 0)
+
+
+def _syntax_hint(text: str) -> str:
+    if not text.strip():
+        return "write a formula here; 0 is one"
+    if re.search(r"\bif\s*\(", text):
+        return "a choice is written: a if n_pos > 0 else b"
+    if re.search(r"(?<![=<>!])=(?!=)", text):
+        return "two values are compared with =="
+    if "&&" in text or "||" in text:
+        return "write: and, or, not"
+    return "check the parentheses and operators around this place"
+
+
+_BINARY = {
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.Pow: "power",
+    ast.Lt: "less",
+    ast.LtE: "at_most",
+    ast.Gt: "more",
+    ast.GtE: "at_least",
+    ast.Eq: "equal",
+    ast.NotEq: "unequal",
+    ast.And: "and",
+    ast.Or: "or",
+}
+
+
+@dataclass(frozen=True)
+class _Reader:
+    text: str
+    indent: int
+    where: str
+    place: Callable[[int, int], Span]
+    lookup: Callable[[str, Span], Node | None]
+    names: Iterable[str]
+
+    def read(self, tree: ast.expr, depth: int) -> Node:
+        if depth > MAX_DEPTH:
+            self.refuse(tree, f"is nested more than {MAX_DEPTH} deep", "give a part of it a name under `let:`")
+
+        def inner(part: ast.expr) -> Node:
+            return self.read(part, depth + 1)
+
+        match tree:
+            case ast.Constant():
+                return Number(self.number(tree), self.span(tree))
+            case ast.Name(id=name):
+                return self.name(tree, name)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return inner(operand)
+            case ast.UnaryOp(op=ast.USub() | ast.Not() as sign, operand=operand):
+                row = OPERATORS["negate" if isinstance(sign, ast.USub) else "not"]
+                return self.apply(row, [inner(operand)], tree)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+                return self.apply(OPERATORS[_BINARY[type(op)]], [inner(left), inner(right)], tree)
+            case ast.BinOp(op=ast.BitXor()):
+                self.refuse(tree, "uses ^", "a power is written **")
+            case ast.BoolOp(op=op, values=values):
+                return self.chain([inner(value) for value in values], [_BINARY[type(op)]] * len(values), tree)
+            case ast.Compare(left=left, ops=ops, comparators=rights) if all(type(op) in _BINARY for op in ops):
+                sides = [inner(left), *map(inner, rights)]
+                pairs = [
+                    self.apply(OPERATORS[_BINARY[type(op)]], [a, b], tree)
+                    for op, a, b in zip(ops, sides, sides[1:], strict=False)
+                ]
+                return self.chain(pairs, ["and"] * len(pairs), tree)
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                parts = (inner(test), inner(body), inner(orelse))
+                return Choose(parts, self.span(tree), _widest(parts), all(part.counted for part in parts))
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
+                return self.call(tree, name, [inner(arg) for arg in args], keywords)
+        self.refuse(tree, "is not part of the language", "numbers, names, + - * / **, comparisons, a if c else b, functions")
+
+    def name(self, tree: ast.Name, name: str) -> Node:
+        found = self.lookup(name, self.span(tree))
+        if found is None:
+            if name in FUNCTIONS or name in REDUCTIONS:
+                self.refuse(tree, "is a function", f"call it: {name}(...)")
+            message = f"unknown name {name!r} in '{self.where}'"
+            raise DesignError(located(self.span(tree), message, names_hint(name, self.names)))
+        return found
+
+    def call(self, tree: ast.Call, name: str, args: list[Node], keywords: list[ast.keyword]) -> Node:
+        if name in REDUCTIONS and (len(args) == 1 or name not in FUNCTIONS):
+            return self.reduce(tree, REDUCTIONS[name], args, keywords)
+        if name not in FUNCTIONS:
+            known = {*FUNCTIONS, *REDUCTIONS}
+            message = f"unknown function {name!r} in '{self.where}'"
+            raise DesignError(located(self.span(tree.func), message, names_hint(name, known, "functions")))
+        fewest, most = FUNCTIONS[name].arity
+        if keywords or not fewest <= len(args) <= most:
+            count = str(fewest) if fewest == most else f"{fewest} to {most}"
+            self.refuse(tree, f"takes {count} argument{'s' * (most > 1)}, got {len(args) + len(keywords)}")
+        return self.apply(FUNCTIONS[name], args, tree)
+
+    def reduce(self, tree: ast.Call, row: Reduction, args: list[Node], keywords: list[ast.keyword]) -> Node:
+        if len(args) != 1:
+            self.refuse(tree, f"takes one value to reduce over the group, got {len(args)}")
+        if args[0].scope != ANSWER:
+            message = f"reduces over the answers of a group, but this is one value {_per(args[0].scope)}"
+            self.refuse(tree.args[0], message, f"use it as it is, without {row.name}(...)")
+        options = dict(row.options)
+        for keyword in keywords:
+            value = keyword.value
+            if keyword.arg not in options:
+                allowed = ", ".join(f"{option}=" for option in options) or "none"
+                self.refuse(tree, f"has no option {keyword.arg!r}", f"options of {row.name}: {allowed}")
+            if not isinstance(value, ast.Constant) or type(value.value) is not int or value.value < 0:
+                self.refuse(value, f"is no value for {keyword.arg}=", "a whole number, 0 or more")
+            options[keyword.arg] = value.value
+        return Reduce(row, args[0], tuple(options.items()), self.span(tree), GROUP, args[0].counted)
+
+    def apply(self, row: Function, operands: list[Node], tree: ast.expr) -> Apply:
+        counted = all(operand.counted for operand in operands)
+        if not row.torch and not counted:
+            self.refuse(tree, "depends on the rewards themselves", f"{row.name} takes counts: N, n_pos, n_neg, parameters")
+        return Apply(row, tuple(operands), self.span(tree), _widest(operands), counted)
+
+    def chain(self, parts: list[Node], rows: list[str], tree: ast.expr) -> Node:
+        result = parts[0]
+        for part, row in zip(parts[1:], rows, strict=False):
+            result = self.apply(OPERATORS[row], [result, part], tree)
+        return result
+
+    def number(self, tree: ast.Constant) -> Fraction:
+        text = self.text[self.indent + tree.col_offset : self.indent + tree.end_col_offset]
+        if type(tree.value) not in (int, float) or not re.fullmatch(r"[\d_.]+([eE][-+]?\d{1,4})?", text):
+            self.refuse(tree, "is not a number of the language", "write it in decimals: 0.5, 1e-6, 16")
+        return Fraction(text.replace("_", ""))  # as written: 0.1 is one tenth, not its nearest float
+
+    def span(self, tree: ast.expr) -> Span:
+        return self.place(self.indent + tree.col_offset, self.indent + tree.end_col_offset)
+
+    def refuse(self, tree: ast.expr, what: str, hint: str = "") -> NoReturn:
+        shown = self.text[self.indent + tree.col_offset : self.indent + tree.end_col_offset]
+        shown = shown if len(shown) <= 40 else shown[:37] + "..."
+        raise DesignError(located(self.span(tree), f"'{shown}' in '{self.where}' {what}", hint))
+
+
+def _widest(nodes: Iterable[Node]) -> str:
+    return max((node.scope for node in nodes), key=SCOPES.index)
+
+
+def _per(scope: str) -> str:
+    return "for all groups" if scope == CONSTANT else "a group"

@@ -1,0 +1,243 @@
+"""A design → one vectorized torch function for groups of N answers.
+
+In    Design, N
+Out   reward_PN, score_PN → advantage_PN
+
+Whatever depends on counts alone becomes a table over n_pos = 0..N, each entry
+the correctly rounded value of the exact one: binomials never overflow and
+1 - (1 - x) loses nothing, because no float is involved before the last step.
+For a counting design that is all there is: compare, count, look up. Only what
+depends on the rewards themselves is computed in floats, each subexpression
+once. The result is a `torch.fx` module: its `.code` can be read, torch.compile
+takes it whole, and no Python loop runs over prompts or answers.
+"""
+
+from __future__ import annotations
+
+import operator
+import pkgutil
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+import torch
+from torch import Tensor, fx
+
+from shaping import real
+from shaping.design import Design
+from shaping.errors import RewardError
+from shaping.exact import check, counted_group, table
+from shaping.expression import Apply, Choose, Name, Named, Node, Reduce
+from shaping.real import Real, Undefined
+from shaping.vocabulary import ANSWER, CONSTANT, OPERATORS
+
+_LOGICAL = {OPERATORS[name] for name in ("and", "or", "not")}
+_COMPARING = {OPERATORS[name] for name in ("less", "at_most", "more", "at_least", "equal", "unequal")}
+
+
+def advantage(design: Design, reward_PN: Tensor, score_PN: Tensor | None = None) -> Tensor:
+    """What `Design.__call__` documents."""
+    if reward_PN.dim() != 2 or not reward_PN.is_floating_point():
+        raise RewardError(
+            f"design {design.name!r} takes float rewards of shape (prompts, answers), "
+            f"got {reward_PN.dtype} of shape {tuple(reward_PN.shape)}"
+        )
+    if score_PN is not None and score_PN.shape != reward_PN.shape:
+        raise RewardError(f"scores have shape {tuple(score_PN.shape)}, rewards {tuple(reward_PN.shape)}")
+    _refuse_unusable(design, reward_PN, score_PN)
+    dtype = torch.promote_types(reward_PN.dtype, torch.float32)
+    reward = reward_PN.detach().to(dtype)
+    score = reward if score_PN is None else score_PN.detach().to(dtype)
+    function = lowered(design, reward_PN.shape[1], dtype, reward_PN.device)
+    return function(reward, score).to(reward_PN.dtype)
+
+
+@lru_cache(maxsize=64)
+def lowered(
+    design: Design, N: int, dtype: torch.dtype = torch.float32, device: torch.device = torch.device("cpu")
+) -> fx.GraphModule:
+    """The function for groups of N, with its tables on `device`. Takes only rewards that were checked.
+
+    Raises:
+      DesignError: a parameter is out of range, or the design has no value for some n_pos.
+    """
+    check(design, N)
+    return _Lowering(design, N, dtype).module().to(device)
+
+
+def _refuse_unusable(design: Design, reward_PN: Tensor, score_PN: Tensor | None) -> None:
+    checks = []
+    if "r" in design.signals:
+        checks.append((reward_PN, reward_PN.isfinite(), "is not a finite number", "return a number for every answer"))
+    if design.counts or "score" in design.signals:
+        score = reward_PN if score_PN is None else score_PN
+        if design.counts and not design.graded:
+            hint = (
+                "This design counts correct answers; round the reward in your reward function, say in the design\n"
+                "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
+            )
+            checks.append((score, (score == 0) | (score == 1), "is neither 0 nor 1", hint))
+        else:
+            checks.append((score, score.isfinite(), "is not a finite number", "return a number for every answer"))
+    for values_PN, fine_PN, what, hint in checks:
+        if not fine_PN.all():
+            prompt, answer = (~fine_PN).nonzero()[0].tolist()
+            kind = "reward" if values_PN is reward_PN else "score"
+            value = values_PN[prompt, answer].item()
+            raise RewardError(f"design {design.name!r}: {kind} {value:g} at prompt {prompt}, answer {answer} {what}.\n{hint}")
+
+
+def source_code(design: Design, N: int) -> str:
+    """What `Design.source_code` documents."""
+    code = lowered(design, N).code
+    return re.sub(r";  [\w= ]+ = None", "", code).strip() + "\n"
+
+
+@dataclass(frozen=True)
+class _Value:
+    """A node of the graph (or a plain number), and where it has no value."""
+
+    node: fx.Node | float
+    undefined: fx.Node | None = None
+    truth: bool = False  # a bool tensor, to be turned into 0/1 before arithmetic
+
+
+class _Lowering:
+    def __init__(self, design: Design, N: int, dtype: torch.dtype) -> None:
+        self.design, self.N, self.dtype = design, N, dtype
+        self.graph = fx.Graph()
+        self.root = torch.nn.Module()
+        self.values: dict[int, _Value] = {}  # by id(expression node)
+        self.calls: dict[tuple, fx.Node] = {}  # the same call on the same operands is one node
+        self.signals = {
+            signal: self.graph.create_node("placeholder", name, name=name)
+            for signal, name in (("r", "reward_PN"), ("score", "score_PN"))
+        }
+
+    def module(self) -> fx.GraphModule:
+        if self.design.advantage.counted and (self.design.flat is None or self.design.flat.counted):
+            columns = zip(*table(self.design, self.N), strict=True)
+            value = self.look_up([[self.rounded(x) for x in column] for column in columns], "advantage")
+        else:
+            value = self.with_flat(self.lower(self.design.advantage))
+        self.graph.output(value)
+        self.graph.eliminate_dead_code()
+        return fx.GraphModule(self.root, self.graph, class_name="Advantage")
+
+    def with_flat(self, result: _Value) -> fx.Node:
+        value = self.numeric(result)
+        if result.undefined is not None and self.design.flat is not None:  # without flat, `check` proved it is never so
+            # One answer without a value takes the whole group with it: no half-defined groups.
+            flat_P1 = self.call(torch.any, result.undefined, -1, True, name="flat_P1")
+            value = self.call(torch.where, flat_P1, self.numeric(self.lower(self.design.flat)), value)
+        return self.call(torch.Tensor.expand_as, value, self.signals["r"])
+
+    # ── One expression ──────────────────────────────────────────────────────
+
+    def lower(self, node: Node, name: str | None = None) -> _Value:
+        if id(node) not in self.values:
+            self.values[id(node)] = (self.counted if node.counted else self.computed)(node, name)
+        return self.values[id(node)]
+
+    def computed(self, node: Node, name: str | None) -> _Value:
+        match node:
+            case Name(name=signal):
+                return _Value(self.signals[signal])
+            case Named(name=name, body=body):
+                return self.lower(body, name)
+            case Choose(operands=parts):
+                condition, then, otherwise = (self.lower(part) for part in parts)
+                chosen = (self.truth(condition), self.numeric(then), self.numeric(otherwise))
+                taken = self.undefined_of_branches(chosen[0], then.undefined, otherwise.undefined)
+                return _Value(self.call(torch.where, *chosen, name=name), self.either(condition.undefined, taken))
+            case Apply(function=function, operands=operands):
+                values = [self.lower(operand) for operand in operands]
+                inputs = [self.truth(v) if function in _LOGICAL else self.numeric(v) for v in values]
+                undefined = None
+                for value in values:
+                    undefined = self.either(undefined, value.undefined)
+                if function.undefined and not isinstance(inputs[-1], float):  # a constant that is 0 did not pass `check`
+                    undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
+                result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
+                return _Value(result, undefined, truth=function in _LOGICAL | _COMPARING)
+            case Reduce(reduction=reduction, operand=operand, options=options):
+                inner = self.lower(operand)
+                undefined = inner.undefined and self.call(torch.any, inner.undefined, -1, True)
+                result = self.call(pkgutil.resolve_name(reduction.torch), self.numeric(inner), name=name, **dict(options))
+                return _Value(result, undefined)
+
+    def undefined_of_branches(self, condition: fx.Node, then: fx.Node | None, otherwise: fx.Node | None) -> fx.Node | None:
+        """Only the branch that is taken has to have a value."""
+        if then is None and otherwise is None:
+            return None
+        no = self.call(torch.zeros_like, condition)
+        return self.call(torch.where, condition, no if then is None else then, no if otherwise is None else otherwise)
+
+    # ── Tables of what counts decide ────────────────────────────────────────
+
+    def counted(self, node: Node, name: str | None) -> _Value:
+        if isinstance(node, Name) and node.name == "correct":
+            return _Value(self.correct(), truth=True)
+        if node.scope == CONSTANT and (value := self.entry(node, 0, 0)) is not None:
+            return _Value(self.rounded(value))
+        kinds = (0, 1) if node.scope == ANSWER else (0,)  # correct, wrong; or one value for the group
+        columns = [[self.entry(node, n_pos, kind) for n_pos in range(self.N + 1)] for kind in kinds]
+        label = name or "value"
+        value = self.look_up([[self.rounded(x) for x in column] for column in columns], label, name)
+        if all(x is not None for column in columns for x in column):
+            return _Value(value)
+        return _Value(value, self.look_up([[x is None for x in column] for column in columns], f"{label}_undefined"))
+
+    def entry(self, node: Node, n_pos: int, kind: int) -> Real | None:
+        """The exact value, or None where there is none. What the group has no answer for counts as 0."""
+        group = counted_group(self.design, self.N, n_pos)
+        if node.scope == ANSWER and not group.kinds[kind][0]:
+            return Fraction(0)
+        try:
+            return group.value(node, kind)
+        except Undefined:
+            return None
+
+    def look_up(self, columns: list[list], label: str, name: str | None = None) -> fx.Node:
+        """Columns indexed by n_pos, (N + 1,) each: one for correct and one for wrong answers, or one for both."""
+        parts = []
+        for kind, column in zip(("correct", "wrong") if len(columns) == 2 else ("group",), columns, strict=True):
+            attribute = f"{label}_{kind}"
+            while hasattr(self.root, attribute):
+                attribute += "_"
+            dtype = torch.bool if isinstance(column[0], bool) else self.dtype
+            self.root.register_buffer(attribute, torch.tensor(column, dtype=dtype), persistent=False)
+            parts.append(self.call(operator.getitem, self.graph.get_attr(attribute), self.n_pos()))
+        return parts[0] if len(parts) == 1 else self.call(torch.where, self.correct(), *parts, name=name)
+
+    def correct(self) -> fx.Node:
+        if "correct" not in self.signals:
+            self.signals["correct"] = self.truth(self.lower(self.design.verdict, "correct_PN"))
+        return self.signals["correct"]
+
+    def n_pos(self) -> fx.Node:
+        return self.call(torch.sum, self.correct(), -1, True, name="n_pos_P1")
+
+    def rounded(self, value: Real | None) -> float:
+        if value is None:  # never read: masked as undefined, or the group has no such answer
+            return 0.0
+        wide = self.dtype == torch.float64
+        return real.nearest(value) if wide else real.nearest(value, mantissa=24, min_exponent=-149)
+
+    # ── Graph ───────────────────────────────────────────────────────────────
+
+    def call(self, function, *args, name: str | None = None, **kwargs) -> fx.Node:
+        key = (function, args, tuple(kwargs.items()))
+        if key not in self.calls:
+            self.calls[key] = self.graph.create_node("call_function", function, args, kwargs, name)
+        return self.calls[key]
+
+    def either(self, a: fx.Node | None, b: fx.Node | None) -> fx.Node | None:
+        return self.call(operator.or_, a, b) if a is not None and b is not None else a if b is None else b
+
+    def numeric(self, value: _Value) -> fx.Node | float:
+        return self.call(torch.Tensor.to, value.node, self.dtype) if value.truth else value.node
+
+    def truth(self, value: _Value) -> fx.Node:
+        return value.node if value.truth else self.call(operator.ne, value.node, 0)

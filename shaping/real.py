@@ -1,0 +1,285 @@
+"""Exact real numbers, for formulas over small whole numbers.
+
+A value is one of three things, always the first that fits:
+
+    Fraction   a rational
+    Surd       sum of c_i * sqrt(q_i): c_i, q_i rational, no q_i / q_j a square
+    General    anything else: an operation and its operands
+
+Square roots of different classes are linearly independent over the rationals
+(Besicovitch 1940), so a `Surd` is never zero and "is sigma = 0 here?" is
+decided, not estimated. Signs come from interval enclosures (mpmath) that are
+narrowed until they leave zero; a `General` that stays around zero is put to
+sympy. `nearest` rounds once, at the end, correctly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb, isqrt
+
+from mpmath.ctx_iv import MPIntervalContext
+
+_iv = MPIntervalContext()
+_PRECISIONS = (80, 160, 320, 640, 1280, 2560)
+_MAX_BITS = 1 << 20  # of one integer; beyond this a formula is a mistake, not mathematics
+
+
+class Undefined(ArithmeticError):
+    """The formula has no value here: division by zero, log of 0, root of a negative number."""
+
+
+class Unusable(ArithmeticError):
+    """The formula asks for something that no group could make sense of, such as binomial(7/2, 2)."""
+
+
+@dataclass(frozen=True)
+class Surd:
+    terms: tuple[tuple[Fraction, Fraction], ...]  # (coefficient, radicand)
+
+
+@dataclass(frozen=True)
+class General:
+    operation: str  # a key of _ENCLOSE
+    operands: tuple[Real, ...]
+
+
+Real = Fraction | Surd | General
+
+
+# ── Arithmetic ──────────────────────────────────────────────────────────────
+
+
+def add(a: Real, b: Real) -> Real:
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a + b
+    if isinstance(a, General) or isinstance(b, General):
+        return General("add", (a, b))
+    return _collect(_terms(a) + _terms(b))
+
+
+def multiply(a: Real, b: Real) -> Real:
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return a * b
+    if a == 0 or b == 0:
+        return Fraction(0)
+    if isinstance(a, General) or isinstance(b, General):
+        return General("multiply", (a, b))
+    return _collect([(c * d, p * q) for c, p in _terms(a) for d, q in _terms(b)])
+
+
+def negate(a: Real) -> Real:
+    return multiply(Fraction(-1), a)
+
+
+def subtract(a: Real, b: Real) -> Real:
+    return add(a, negate(b))
+
+
+def divide(a: Real, b: Real) -> Real:
+    if sign(b) == 0:
+        raise Undefined("division by zero")
+    if isinstance(b, Fraction):
+        return multiply(a, 1 / b)
+    if isinstance(b, Surd) and len(b.terms) == 1:
+        ((c, q),) = b.terms  # 1 / (c sqrt q) = sqrt(q) / (c q)
+        return multiply(a, _collect([(1 / (c * q), q)]))
+    return General("divide", (a, b)) if a != 0 else Fraction(0)
+
+
+def power(a: Real, b: Real) -> Real:
+    """a ** b; 0 ** 0 is 1, as in Python and torch."""
+    if b == Fraction(1, 2):
+        return sqrt(a)
+    if isinstance(b, Fraction) and b.denominator == 1:
+        exponent = int(b)
+        if exponent < 0:
+            return divide(Fraction(1), power(a, -b))
+        if isinstance(a, Fraction):
+            _limit(max(a.numerator.bit_length(), a.denominator.bit_length()) * exponent)
+            return a**exponent
+        if isinstance(a, Surd) and exponent <= 16:
+            result: Real = Fraction(1)
+            for _ in range(exponent):
+                result = multiply(result, a)
+            return result
+    if sign(a) < 0:
+        raise Undefined("a power of a negative number that is not whole")
+    if sign(a) == 0:
+        if sign(b) < 0:
+            raise Undefined("division by zero")
+        return Fraction(0)
+    return General("power", (a, b))
+
+
+def sqrt(a: Real) -> Real:
+    if sign(a) < 0:
+        raise Undefined("square root of a negative number")
+    if a == 0:
+        return Fraction(0)
+    return _collect([(Fraction(1), a)]) if isinstance(a, Fraction) else General("sqrt", (a,))
+
+
+def log(a: Real) -> Real:
+    if sign(a) <= 0:
+        raise Undefined("logarithm of a number that is not positive")
+    return Fraction(0) if a == 1 else General("log", (a,))
+
+
+def exp(a: Real) -> Real:
+    return Fraction(1) if a == 0 else General("exp", (a,))
+
+
+def absolute(a: Real) -> Real:
+    return negate(a) if sign(a) < 0 else a
+
+
+def binomial(n: Real, k: Real) -> Fraction:
+    """Ways to choose k of n; 0 where there is none (k < 0, k > n or n < 0)."""
+    if not all(isinstance(x, Fraction) and x.denominator == 1 for x in (n, k)):
+        raise Unusable(f"binomial needs whole numbers, got binomial({show(n)}, {show(k)})")
+    n, k = int(n), int(k)
+    if n < 0 or not 0 <= k <= n:
+        return Fraction(0)
+    _limit(min(k, n - k) * n.bit_length())
+    return Fraction(comb(n, k))
+
+
+def compare(a: Real, b: Real) -> int:
+    """-1, 0 or 1: the sign of a - b."""
+    if isinstance(a, Fraction) and isinstance(b, Fraction):
+        return (a > b) - (a < b)
+    return sign(subtract(a, b))
+
+
+def sign(a: Real) -> int:
+    if isinstance(a, Fraction):
+        return (a > 0) - (a < 0)
+    for precision in _PRECISIONS:
+        low, high = enclosure(a, precision)
+        if low > 0:
+            return 1
+        if high < 0:
+            return -1
+    if to_sympy(a).equals(0):
+        return 0
+    raise Unusable(f"cannot decide whether {show(a)} is zero")
+
+
+# ── Out of the exact world ──────────────────────────────────────────────────
+
+
+def nearest(a: Real, *, mantissa: int = 53, min_exponent: int = -1074) -> float:
+    """The float closest to `a`, ties to even: float64 by default, float32 with (24, -149).
+
+    >>> nearest(Fraction(1, 3)), nearest(sqrt(Fraction(2)))
+    (0.3333333333333333, 1.4142135623730951)
+    """
+    if isinstance(a, Fraction):
+        return _round(a, mantissa, min_exponent)
+    for precision in _PRECISIONS:
+        low, high = (_round(end, mantissa, min_exponent) for end in enclosure(a, precision))
+        if low == high:
+            return low
+    return high  # both neighbours are equally near as far as 2,560 bits can tell
+
+
+def enclosure(a: Real, precision: int) -> tuple[Fraction, Fraction]:
+    """Two rationals with `a` between them, about `precision` bits apart from it."""
+    _iv.prec = precision
+    interval = _enclose(a)
+    return _fraction(interval.a), _fraction(interval.b)
+
+
+def show(a: Real) -> str:
+    """For messages: '1/5' where rational, else about six digits."""
+    return str(a) if isinstance(a, Fraction) else f"{nearest(a):.6g}"
+
+
+def to_sympy(a: Real):
+    import sympy
+
+    if isinstance(a, Fraction):
+        return sympy.Rational(a.numerator, a.denominator)
+    if isinstance(a, Surd):
+        return sympy.Add(*(to_sympy(c) * sympy.sqrt(to_sympy(q)) for c, q in a.terms))
+    x = [to_sympy(operand) for operand in a.operands]
+    forms = {"add": sympy.Add, "multiply": sympy.Mul, "divide": lambda n, d: n / d, "power": sympy.Pow}
+    return forms.get(a.operation, getattr(sympy, a.operation, None))(*x)
+
+
+# ── Parts ───────────────────────────────────────────────────────────────────
+
+_ENCLOSE = {
+    "add": lambda a, b: a + b,
+    "multiply": lambda a, b: a * b,
+    "divide": lambda a, b: a / b,
+    "power": lambda a, b: _iv.exp(b * _iv.log(a)),
+    "sqrt": _iv.sqrt,
+    "log": _iv.log,
+    "exp": _iv.exp,
+}
+
+
+def _enclose(a: Real):
+    if isinstance(a, Fraction):
+        return _iv.mpf(a.numerator) / _iv.mpf(a.denominator)
+    if isinstance(a, Surd):
+        return sum((_enclose(c) * _iv.sqrt(_enclose(q)) for c, q in a.terms), _iv.mpf(0))
+    return _ENCLOSE[a.operation](*(_enclose(operand) for operand in a.operands))
+
+
+def _fraction(end) -> Fraction:
+    """One end of an interval, exactly."""
+    negative, mantissa, exponent, _ = end._mpi_[0]
+    if not mantissa and exponent:
+        raise Unusable("a value too large to compute with")
+    value = Fraction(mantissa) * Fraction(2) ** exponent
+    return -value if negative else value
+
+
+def _terms(a: Fraction | Surd) -> list[tuple[Fraction, Fraction]]:
+    return list(a.terms) if isinstance(a, Surd) else [(a, Fraction(1))]
+
+
+def _collect(terms: list[tuple[Fraction, Fraction]]) -> Fraction | Surd:
+    """Join terms whose radicands differ by a square: sqrt(8) + sqrt(2) = 3 sqrt(2)."""
+    classes: list[list[Fraction]] = [[Fraction(0), Fraction(1)]]
+    for coefficient, radicand in terms:
+        for known in classes:
+            ratio = _square_root(radicand / known[1])
+            if ratio is not None:
+                known[0] += coefficient * ratio
+                break
+        else:
+            classes.append([coefficient, radicand])
+    left = tuple((c, q) for c, q in classes if c)
+    if not left:
+        return Fraction(0)
+    return left[0][0] if len(left) == 1 and left[0][1] == 1 else Surd(left)
+
+
+def _square_root(q: Fraction) -> Fraction | None:
+    top, bottom = isqrt(q.numerator), isqrt(q.denominator)
+    exact = top * top == q.numerator and bottom * bottom == q.denominator
+    return Fraction(top, bottom) if exact else None
+
+
+def _round(q: Fraction, mantissa: int, min_exponent: int) -> float:
+    if not q:
+        return 0.0
+    exponent = abs(q.numerator).bit_length() - q.denominator.bit_length() - mantissa
+    if abs(q) >= Fraction(2) ** (exponent + mantissa):
+        exponent += 1
+    exponent = max(exponent, min_exponent)
+    # Fraction.__round__ rounds halves to even, which is the tie rule of floats too.
+    value = float(round(q / Fraction(2) ** exponent) * Fraction(2) ** exponent)
+    if mantissa == 24 and abs(value) >= 2.0**128:
+        raise OverflowError("too large for float32")
+    return value
+
+
+def _limit(bits: int) -> None:
+    if bits > _MAX_BITS:
+        raise Unusable(f"a whole number of more than {_MAX_BITS:,} bits")
