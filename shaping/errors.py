@@ -28,6 +28,8 @@ class DesignError(ValueError):
 class RewardError(ValueError):
     """A reward cannot be used by this design; for whoever wrote the reward function."""
 
+    prompt: int | None = None  # which row of the batch, where one is to blame
+
 
 @dataclass(frozen=True)
 class Source:

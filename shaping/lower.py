@@ -85,7 +85,27 @@ def _refuse_unusable(design: Design, reward_PN: Tensor, score_PN: Tensor | None)
             prompt, answer = (~fine_PN).nonzero()[0].tolist()
             kind = "reward" if values_PN is reward_PN else "score"
             value = values_PN[prompt, answer].item()
-            raise RewardError(f"design {design.name!r}: {kind} {value:g} at prompt {prompt}, answer {answer} {what}.\n{hint}")
+            message = f"design {design.name!r}: {kind} {value:g} at prompt {prompt}, answer {answer} {what}.\n{hint}"
+            error = RewardError(message)
+            error.prompt = prompt
+            raise error
+
+
+def verdicts(design: Design, score_PN: Tensor) -> Tensor:
+    """Which answers the design counts as correct, by its `correct:` predicate. NaN is never correct.
+
+    >>> from shaping import loads
+    >>> verdicts(loads("advantage: 0"), torch.tensor([[1., 0.5]]))
+    tensor([[ True, False]])
+    """
+    return _verdict_function(design, score_PN.dtype)(score_PN, score_PN)
+
+
+@lru_cache(maxsize=64)
+def _verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
+    lowering = _Lowering(design, 2, dtype)  # the predicate looks at one score, whatever the group's size
+    lowering.graph.output(lowering.correct())
+    return fx.GraphModule(lowering.root, lowering.graph, class_name="Verdict")
 
 
 def source_code(design: Design, N: int) -> str:

@@ -15,6 +15,7 @@ from types import ModuleType
 import wrapt
 
 REPLACEMENTS = []  # (module, function that changes it); the docstring of each says what is replaced, and why
+_registered = False
 
 
 def when_imported(module: str):
@@ -27,8 +28,10 @@ def when_imported(module: str):
 
 def register() -> None:
     """Install everything in this process. Calling twice is calling once."""
-    if "flash_attn" in sys.modules and getattr(sys.modules["flash_attn"], "__stand_in__", False):
+    global _registered
+    if _registered:
         return
+    _registered = True
     _stand_in_for_flash_attn()
     for module, change in REPLACEMENTS:
         wrapt.register_post_import_hook(change, module)
@@ -51,7 +54,6 @@ def _stand_in_for_flash_attn() -> None:
     }
     for name, functions in used.items():
         module = module_from_spec(ModuleSpec(name, loader=None, is_package=not functions))
-        module.__stand_in__ = True
         for function in functions:
             setattr(module, function, _unavailable(f"{name}.{function}"))
         sys.modules[name] = module

@@ -131,6 +131,10 @@ def worker_env() -> dict[str, str]:
         # Bound to the same cores, vLLM and the trainers would wait for each other.
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": "1",
+        # Generate in the engine's process: a further process for one worker would import vLLM a third time.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        # torch.compile would need a C++ compiler, and half a minute before the first answer.
+        "TORCHDYNAMO_DISABLE": "1",
         # No network is needed, and none is used.
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",

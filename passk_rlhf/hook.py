@@ -1,0 +1,150 @@
+"""OpenRLHF's experiences → the design's advantages, in place of its own estimators.
+
+    experiences, permuted and cut into micro-batches
+      → rewards and raw scores as (P, N), each group one row      gather, by `index`
+      → advantage_PN                                              the design
+      → every token of an answer gets its answer's advantage      scatter
+      → metrics of the step                                       `experience.info`, OpenRLHF's own channel
+
+What OpenRLHF does around its estimators stays: float32 promotion and length penalties before, the KL penalty after.
+What it does to an estimator's result does not: a designed advantage is not clamped to --reward.clip_range and not
+whitened over the batch; what the design says is what the policy is trained with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from passk_rlhf.metrics import step_metrics
+from shaping import Design, DesignError, RewardError
+from shaping.lower import verdicts
+
+
+def designed_advantages(design: Design, maker: Any, experiences: list) -> list:
+    """What `RemoteExperienceMaker.compute_advantages_and_returns` does, with `design` as the estimator.
+
+    Args:
+      maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`, called is `get_cumulative_returns`.
+      experiences: OpenRLHF's Experience list of one rollout, in any order; changed in place.
+
+    Raises:
+      RewardError: a reward is missing, not finite, or no verdict where one is needed; or the groups are not whole.
+      DesignError: a formula left the range of floats.
+    """
+    from openrlhf.models.utils import compute_reward
+    from openrlhf.trainer.ppo_utils.length_penalty import apply_length_penalties
+
+    args, N = maker.args, maker.args.rollout.n_samples_per_prompt
+    for experience in experiences:
+        experience.rewards = experience.rewards.to(torch.promote_types(experience.rewards.dtype, torch.float32))
+    raw_B = torch.cat([experience.rewards.reshape(-1) for experience in experiences]).clone()
+    apply_length_penalties(experiences, args)
+
+    groups = Groups.of(experiences, N)
+    reward_PN = groups.gather(torch.cat([experience.rewards.reshape(-1) for experience in experiences]))
+    # Without scores (a reward model) the reward before the length penalties is the raw score.
+    scored = all(experience.scores is not None for experience in experiences)
+    score_B = torch.cat([experience.scores.reshape(-1) for experience in experiences]) if scored else raw_B
+    score_PN = groups.gather(score_B).to(reward_PN.dtype)
+
+    try:
+        advantage_PN = design(reward_PN, score_PN)
+    except RewardError as error:
+        raise groups.naming_the_prompt(error) from None
+    if not advantage_PN.isfinite().all():
+        prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
+        raise DesignError(
+            f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is {advantage_PN[prompt, answer]:g}: "
+            f"a formula left the range of floats. Rewards of the group: {reward_PN[prompt].tolist()}"
+        )
+
+    metrics = step_metrics(verdicts(design, score_PN), advantage_PN)
+    spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
+    parts = zip(experiences, groups.scatter(advantage_PN), groups.scatter(spread_PN), strict=True)
+    for experience, advantage_B, spread_B in parts:
+        reward_BT = compute_reward(advantage_B, maker.kl_ctl.value, experience.kl, action_mask=experience.action_mask)
+        # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
+        experience.returns = maker.get_cumulative_returns(reward_BT, experience.action_mask, 1.0)
+        experience.advantages = experience.returns.clone()
+        experience.kl = None
+        experience.info["return"] = reward_BT.sum(dim=-1)
+        experience.info["group_reward_std"] = spread_B
+        for name, value in metrics.items():
+            # OpenRLHF reports the mean over samples; the same value for each makes that the batch's value.
+            experience.info[name] = torch.full_like(spread_B, value)
+    return experiences
+
+
+def refuse_missing_rewards(samples: list) -> None:
+    """Name the answer whose reward OpenRLHF did not get, before it fails on it without saying which.
+
+    Args:
+      samples: one Experience an answer, as generated; `rewards` is None where the reward function failed.
+    """
+    missing = [i for i, sample in enumerate(samples) if sample.rewards is None]
+    if missing:
+        first = missing[0]
+        raise RewardError(
+            f"no reward (None) for answer {first} of the rollout, and for {len(missing)} of {len(samples)} in all.\n"
+            f"prompt: {_short(samples[first].prompts[0])}\n"
+            "The reward function returned None or failed; its own error is in the log above, after 'Failed to fetch reward'."
+        )
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Where the samples of a batch belong: `order[i]` is the place of sample i in prompt order."""
+
+    order: Tensor  # (B,)
+    sizes: list[int]  # samples of each experience
+    N: int
+    prompts: list[str]  # in prompt order
+
+    @classmethod
+    def of(cls, experiences: list, N: int) -> Groups:
+        """Raise RewardError unless the batch is made of whole groups, N answers to one prompt each."""
+        order = [place for experience in experiences for place in experience.index]
+        texts = [text for experience in experiences for text in experience.prompts]
+        B = len(order)
+        if sorted(order) != list(range(B)):
+            raise RewardError(f"the batch's `index` is no permutation of 0..{B - 1}: groups cannot be rebuilt from {order}")
+        if B % N:
+            raise RewardError(f"{B} answers are not whole groups of {N}: the answers of some prompt are missing")
+        if len(texts) != B:
+            raise RewardError(f"{B} answers come with {len(texts)} prompts")
+        prompts = [""] * B
+        for place, text in zip(order, texts, strict=True):
+            prompts[place] = text
+        for start in range(0, B, N):
+            for place in range(start + 1, start + N):
+                if prompts[place] != prompts[start]:
+                    raise RewardError(
+                        f"group {start // N} mixes prompts: answer 0 is to {_short(prompts[start])}, "
+                        f"answer {place - start} to {_short(prompts[place])}"
+                    )
+        return cls(torch.tensor(order), [len(experience.index) for experience in experiences], N, prompts)
+
+    def gather(self, value_B: Tensor) -> Tensor:
+        """Batch order → (P, N) in prompt order."""
+        if value_B.numel() != self.order.numel():
+            raise RewardError(f"{value_B.numel()} rewards for {self.order.numel()} answers: one number an answer is needed")
+        sorted_B = torch.empty_like(value_B)
+        sorted_B[self.order.to(value_B.device)] = value_B
+        return sorted_B.reshape(-1, self.N)
+
+    def scatter(self, value_PN: Tensor) -> tuple[Tensor, ...]:
+        """(P, N) → one (B,) tensor an experience, in its own order."""
+        return value_PN.reshape(-1)[self.order.to(value_PN.device)].split(self.sizes)
+
+    def naming_the_prompt(self, error: RewardError) -> RewardError:
+        if error.prompt is None:
+            return error
+        return RewardError(f"{error}\nprompt {error.prompt}: {_short(self.prompts[error.prompt * self.N])}")
+
+
+def _short(text: str, most: int = 200) -> str:
+    return repr(text if len(text) <= most else f"{text[: most - 40]} ... {text[-35:]}")

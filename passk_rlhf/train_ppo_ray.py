@@ -1,0 +1,259 @@
+"""OpenRLHF's own PPO job, with an advantage of your own:
+
+    python -m passk_rlhf.train_ppo_ray --advantage-design configs/passk.yaml [--advantage-param k=8] <OpenRLHF flags>
+
+OpenRLHF's released command line runs as it is (`openrlhf.cli.train_ppo_ray` as `__main__`). Four of its calls are
+watched while it does:
+
+    ArgumentParser.parse_args   adds our flags to its --help, and `design` to its estimators
+    hierarchize                 the arguments are known: check the design for this N, settle the device
+    ray.init                    tell every worker what to patch (worker.py)
+    (the end)                   no trainer said that the design was active: an error
+
+Whatever the user can be told is told before Ray starts: design, parameters, flags, the release of OpenRLHF.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import shaping
+from passk_rlhf import patch, worker
+
+PROGRAM = "python -m passk_rlhf.train_ppo_ray"
+
+
+class LaunchError(ValueError):
+    """The command line asks for something that cannot be; for whoever typed it."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        Launch(argv).run()
+    except SystemExit:
+        raise
+    except Exception as error:
+        # What a worker raised comes wrapped in a RayTaskError; its cause is the exception that was meant.
+        meant = getattr(error, "cause", error)
+        if not isinstance(meant, _told()):
+            raise
+        print(f"{PROGRAM}: error: {meant}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _told() -> tuple[type[Exception], ...]:
+    """Errors whose message is all that the user needs."""
+    told = (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF, LaunchError)
+    settings = sys.modules.get("passk_rlhf.cpu.settings")
+    return (*told, settings.UnsupportedOnCPU) if settings else told
+
+
+class Launch:
+    def __init__(self, argv: list[str]) -> None:
+        parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        add_flags(parser)
+        self.argv = argv
+        self.ours, _ = parser.parse_known_args(argv)
+        self.device = self.ours.device
+        self.design = None
+        self.args = SimpleNamespace()  # OpenRLHF's, once it has read them
+
+    def run(self) -> None:
+        if self.ours.advantage_design:
+            self.design = shaping.load(self.ours.advantage_design, **read_params(self.ours.advantage_param))
+            self.release = patch.check_openrlhf()
+        elif self.ours.advantage_param:
+            raise LaunchError("--advantage-param sets a parameter of a design: name one with --advantage-design")
+        if not {"-h", "--help"} & set(self.argv):
+            self.settle_device()
+        if self.device == "cpu":
+            from passk_rlhf.cpu import replacements, settings
+
+            os.environ.update(settings.worker_env())  # before torch, DeepSpeed and vLLM read it
+            replacements.register()
+
+        import ray
+        from openrlhf.utils import config
+
+        self.openrlhf = {"parse": argparse.ArgumentParser.parse_args, "hierarchize": config.hierarchize, "init": ray.init}
+        watched = (
+            (argparse.ArgumentParser, "parse_args", lambda parser, *a, **k: self.parse(parser, *a, **k)),
+            (config, "hierarchize", self.prepare),
+            (ray, "init", self.start_ray),
+            (sys, "argv", [PROGRAM, *self.argv]),
+        )
+        with replaced(*watched):
+            try:
+                runpy.run_module("openrlhf.cli.train_ppo_ray", run_name="__main__")
+                took = self.design is None or patch.is_active()
+            except Exception as error:
+                # An OpenRLHF without the patch does not know the estimator.
+                took = f"advantage_estimator {patch.ESTIMATOR}" not in str(error)
+                if took:
+                    raise
+        if not took:
+            raise LaunchError(
+                f"no trainer reported that {patch.describe(self.design)} was active: nothing was trained on it.\n"
+                "Its processes must be able to import passk_rlhf: install it on every node of the cluster."
+            )
+
+    def settle_device(self) -> None:
+        """GPU if there is one here or in the cluster that RAY_ADDRESS names; else the CPU, said in one line."""
+        if self.device != "auto":
+            return
+        import torch
+
+        self.device = "gpu" if torch.cuda.is_available() or cluster_has_gpus() else "cpu"
+
+    # ── What OpenRLHF calls ─────────────────────────────────────────────────
+
+    def parse(self, parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> argparse.Namespace:
+        estimator = parser._option_string_actions.get("--algo.advantage.estimator")
+        if estimator is None:  # some library's own parser
+            return self.openrlhf["parse"](parser, args, namespace)
+        parser.prog = PROGRAM
+        add_flags(parser.add_argument_group("passk_rlhf"))
+        if self.design is not None:
+            estimator.choices = [*estimator.choices, patch.ESTIMATOR]
+            estimator.default = patch.ESTIMATOR
+        return self.openrlhf["parse"](parser, args, namespace)
+
+    def prepare(self, flat: argparse.Namespace) -> SimpleNamespace:
+        args = self.args = self.openrlhf["hierarchize"](flat)
+        for ours in ("advantage_design", "advantage_param", "device"):
+            delattr(args, ours)  # ours, and the first may be a path that only this machine knows
+        if self.design is not None:
+            self.prepare_design(args)
+        if self.device == "cpu":
+            from passk_rlhf.cpu import settings
+
+            print(f"passk_rlhf: no GPU: OpenRLHF runs on the CPU ({', '.join(settings.adapt(args))})", flush=True)
+        return args
+
+    def prepare_design(self, args: SimpleNamespace) -> None:
+        estimator, N = args.algo.advantage.estimator, args.rollout.n_samples_per_prompt
+        if estimator != patch.ESTIMATOR:
+            raise LaunchError(
+                f"--advantage-design replaces the estimator, so --algo.advantage.estimator {estimator} contradicts it; "
+                "leave one of the two out"
+            )
+        if N < 2:
+            raise LaunchError(
+                f"--rollout.n_samples_per_prompt {N}: {patch.describe(self.design)} compares answers to the same "
+                "prompt; sample at least 2, for example 8"
+            )
+        self.design.check(N)
+        if self.design.counts and not args.reward.remote_url and not args.train.agent_func_path:
+            raise LaunchError(
+                f"design {self.design.name} counts correct answers, but a reward model gives no verdicts; "
+                "score answers with --reward.remote_url <file.py or URL> or --train.agent_func_path"
+            )
+        args.algo.advantage.design = self.design.resolved
+        print(
+            f"passk_rlhf: {patch.describe(self.design)} from {self.design.source.path}, groups of {N}, "
+            f"OpenRLHF {self.release}",
+            flush=True,
+        )
+
+    def start_ray(self, **options: Any) -> Any:
+        """OpenRLHF's `ray.init(runtime_env=...)`, with what the workers need added to it."""
+        environment = options.setdefault("runtime_env", {})
+        variables = environment.setdefault("env_vars", {})
+        environment["worker_process_setup_hook"] = "passk_rlhf.worker.setup"
+        if self.design is not None:
+            variables[worker.PATCH] = "1"
+        if self.device != "cpu":
+            return self.openrlhf["init"](**options)
+        from passk_rlhf.cpu import settings
+
+        variables.update(settings.worker_env())
+        gpus, cpus = settings.logical_gpus(self.args), settings.logical_cpus(self.args)
+        try:
+            return self.openrlhf["init"](**options, num_gpus=gpus, num_cpus=cpus, include_dashboard=False)
+        except ValueError as error:
+            if "existing cluster" not in str(error):
+                raise
+        context = self.openrlhf["init"](**options)  # Ray was there before us, with the resources it was started with
+        import ray
+
+        there = ray.cluster_resources().get("GPU", 0)
+        if there < gpus:
+            raise LaunchError(
+                f"this job places {gpus} logical GPUs, the Ray cluster has {there:g}; "
+                f"start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
+            )
+        return context
+
+
+def add_flags(parser: Any) -> None:
+    parser.add_argument(
+        "--advantage-design", metavar="YAML", help="train on the advantage written in this file, see configs/"
+    )
+    parser.add_argument(
+        "--advantage-param",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="set a parameter of the design, such as k=8; may be given several times",
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "gpu"),
+        default="auto",
+        help="auto: the CPU if neither this machine nor the Ray cluster has a GPU",
+    )
+
+
+def read_params(texts: list[str]) -> dict[str, str]:
+    """
+    >>> read_params(["k=8", "gamma=0.5"])
+    {'k': '8', 'gamma': '0.5'}
+    """
+    params: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise LaunchError(f"--advantage-param {text}: write NAME=VALUE, for example k=8")
+        if name in params:
+            raise LaunchError(f"--advantage-param {name} is given twice, as {params[name]} and as {value}")
+        params[name] = value
+    return params
+
+
+def cluster_has_gpus() -> bool:
+    """Does the cluster that RAY_ADDRESS names have real GPUs? Logical ones have no accelerator type."""
+    if not os.environ.get("RAY_ADDRESS"):
+        return False
+    import ray
+
+    ray.init(logging_level="ERROR")
+    try:
+        return any(resource.startswith("accelerator_type:") for resource in ray.cluster_resources())
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def replaced(*attributes: tuple[Any, str, Any]) -> Iterator[None]:
+    """Set (owner, name, value) for a while."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in attributes]
+    for owner, name, value in attributes:
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            setattr(owner, name, value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
