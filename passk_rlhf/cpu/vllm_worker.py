@@ -6,13 +6,16 @@ name (`worker_extension_cls`) and mixes it into its worker. The method names and
 """
 
 import torch
-import vllm._custom_ops
+import wrapt
 
 from passk_rlhf.cpu.broadcast import GlooBroadcast
 
-# vLLM packs each linear weight for oneDNN when it loads the model, and drops or forgets the original, so no later
-# weight could take effect. This module is imported before the model is loaded.
-vllm._custom_ops._supports_onednn = False
+
+@wrapt.when_imported("vllm._custom_ops")
+def keep_weights_as_they_are(ops) -> None:
+    """vLLM packs each linear weight for oneDNN when it loads the model and drops the original: no later weight could
+    take effect. This module is imported before that."""
+    ops._supports_onednn = False
 
 
 class CPUWorker:

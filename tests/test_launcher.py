@@ -1,0 +1,192 @@
+"""Everything the launcher does before Ray starts, with OpenRLHF's real parser. Ray itself is not let start."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pytest
+from passk_rlhf import train_ppo_ray
+from passk_rlhf.cpu import replacements
+
+replacements.register()
+
+PASSK = "configs/passk.yaml"
+GIVEN = ["--reward.remote_url", "reward.py", "--actor.model_name_or_path", "model", "--vllm.num_engines", "1"]
+GROUPS = ["--rollout.n_samples_per_prompt", "8", "--actor.num_gpus_per_node", "1", "--algo.kl.init_coef", "0"]
+GROUPS += ["--rollout.batch_size", "8"]
+
+
+class RayStarted(Exception):
+    pass
+
+
+@pytest.fixture
+def launch(monkeypatch, capsys):
+    """Run the launcher; return (exit status, standard output, error output, what ray.init was called with)."""
+    import ray
+
+    started = {}
+
+    def init(**options):
+        started.update(options)
+        raise RayStarted
+
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+
+    def run(*argv):
+        try:
+            status = train_ppo_ray.main([str(word) for word in argv])
+        except SystemExit as error:
+            status = error.code
+        except RayStarted:
+            status = "ray started"
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err, started
+
+    return run
+
+
+def design_file(tmp_path, text):
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_good_command_reaches_ray_with_the_design_in_one_line(launch):
+    status, out, _, ray_options = launch("--advantage-design", PASSK, "--advantage-param", "k=2", *GIVEN, *GROUPS)
+    assert status == "ray started"
+    assert "passk_rlhf: design passk (k=2) from configs/passk.yaml, groups of 8, OpenRLHF 0.11.2" in out
+    assert "passk_rlhf: no GPU: OpenRLHF runs on the CPU (fp32, gloo" in out
+    runtime = ray_options["runtime_env"]
+    assert runtime["worker_process_setup_hook"] == "passk_rlhf.worker.setup"
+    assert runtime["env_vars"]["PASSK_RLHF_PATCH"] == "1"
+    assert runtime["env_vars"]["NCCL_DEBUG"] == "WARN"  # OpenRLHF's own settings are kept
+    assert ray_options["num_gpus"] == 2  # one actor, one engine
+
+
+def test_without_a_design_openrlhf_is_not_patched(launch):
+    flags = ["--algo.advantage.estimator", "group_norm"]
+    status, out, _, ray_options = launch(*flags, *GIVEN, *GROUPS)
+    assert status == "ray started"
+    assert "design" not in out
+    assert "PASSK_RLHF_PATCH" not in ray_options["runtime_env"]["env_vars"]
+
+
+def test_the_arguments_say_design_and_carry_it_resolved(monkeypatch, launch):
+    seen = []
+    prepare = train_ppo_ray.Launch.prepare
+    monkeypatch.setattr(train_ppo_ray.Launch, "prepare", lambda self, flat: seen.append(prepare(self, flat)) or seen[0])
+    launch("--advantage-design", PASSK, "--advantage-param", "k=3", *GIVEN, *GROUPS)
+    advantage = seen[0].algo.advantage
+    assert advantage.estimator == "design"
+    assert "k: {default: 3, range: [1, N]}" in advantage.design and "# P(all k draws fail)" in advantage.design
+    assert seen[0].critic.model_name_or_path is None  # no critic is loaded for it
+    assert not hasattr(seen[0], "advantage_design")
+
+
+def test_our_flags_stand_in_openrlhfs_help(launch):
+    status, out, _, _ = launch("--help")
+    assert status == 0
+    for flag in ("--advantage-design", "--advantage-param", "--device", "--rollout.n_samples_per_prompt"):
+        assert flag in out
+
+
+def test_everything_watched_is_given_back(launch):
+    import ray
+    from openrlhf.utils import config
+
+    before = (argparse.ArgumentParser.parse_args, config.hierarchize, ray.init, sys.argv)
+    launch("--advantage-design", PASSK, *GIVEN, *GROUPS)
+    assert (argparse.ArgumentParser.parse_args, config.hierarchize, ray.init, sys.argv) == before
+
+
+# ── Bad input: one message, status 2, Ray not started, no traceback ─────────
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("advantage: r - men(r)", ":1:16: unknown function 'men' in 'advantage'"),
+        ("advantage: r - n_total", ":1:16: unknown name 'n_total' in 'advantage'"),
+        ("advantage: r\nadvantages: 1", ":2:1: unknown key 'advantages'"),
+        ("advantage: r\nadvantage: 1", ":2:1: duplicate key 'advantage', first given on line 1"),
+        ("advantage: {correct: 1 / n_neg, wrong: 0}", ":1:22: division by zero for N = 8, n_pos = 8"),
+        ("params: {k: {default: 9, range: [1, N]}}\nadvantage: k * correct", ":1:23: k = 9 is outside 1..8"),
+    ],
+)
+def test_a_mistake_in_the_yaml_is_shown_at_its_place(launch, tmp_path, text, message):
+    path = design_file(tmp_path, text)
+    status, _, err, started = launch("--advantage-design", path, *GIVEN, *GROUPS)
+    assert (status, started) == (2, {})
+    assert err.startswith(f"python -m passk_rlhf.train_ppo_ray: error: {path}{message}")
+    assert "^" in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--advantage-design", "none.yaml"], "none.yaml: cannot read the design: No such file or directory"),
+        (["--advantage-design", PASSK, "--advantage-param", "k=9"], "k = 9 is outside 1..8, its range for groups of N = 8"),
+        (["--advantage-design", PASSK, "--advantage-param", "j=2"], "no parameter 'j' to set"),
+        (["--advantage-design", PASSK, "--advantage-param", "k"], "write NAME=VALUE, for example k=8"),
+        (["--advantage-design", PASSK, "--advantage-param", "k=two"], "unknown name 'two' in 'params.k'"),
+        (["--advantage-param", "k=2"], "name one with --advantage-design"),
+        (
+            ["--advantage-design", PASSK, "--algo.advantage.estimator", "rloo"],
+            "--advantage-design replaces the estimator, so --algo.advantage.estimator rloo contradicts it",
+        ),
+        (
+            ["--advantage-design", PASSK, "--rollout.n_samples_per_prompt", "1"],
+            "--rollout.n_samples_per_prompt 1: design passk (k=4) compares answers to the same prompt",
+        ),
+        (["--advantage-design", PASSK, "--ds.packing_samples"], "--ds.packing_samples needs flash-attn"),
+        (["--advantage-design", PASSK, "--advantage-desing"], "unrecognized arguments: --advantage-desing"),
+    ],
+)
+def test_a_mistake_on_the_command_line_is_said_before_ray_starts(launch, flags, message):
+    status, _, err, started = launch(*GIVEN, *GROUPS, *flags)
+    assert (status, started) == (2, {})
+    assert message in err and "Traceback" not in err
+
+
+def test_a_counting_design_with_a_reward_model_is_refused(launch):
+    flags = [word for word in GIVEN if word not in ("--reward.remote_url", "reward.py")]
+    status, _, err, started = launch("--advantage-design", PASSK, "--reward.model_name_or_path", "rm", *flags, *GROUPS)
+    assert (status, started) == (2, {})
+    assert "design passk counts correct answers, but a reward model gives no verdicts" in err
+
+
+def test_a_worker_error_that_explains_itself_is_shown_without_a_traceback(monkeypatch, capsys):
+    import ray
+    from shaping import RewardError
+
+    def failing(self):
+        raise ray.exceptions.RayTaskError("step", "a long traceback", RewardError("reward 0.5 at prompt 3")).as_instanceof_cause()
+
+    monkeypatch.setattr(train_ppo_ray.Launch, "run", failing)
+    assert train_ppo_ray.main([]) == 2
+    assert capsys.readouterr().err == "python -m passk_rlhf.train_ppo_ray: error: reward 0.5 at prompt 3\n"
+
+
+def test_an_error_that_is_not_ours_keeps_its_traceback(monkeypatch):
+    def failing(self):
+        raise KeyError("a bug")
+
+    monkeypatch.setattr(train_ppo_ray.Launch, "run", failing)
+    with pytest.raises(KeyError):
+        train_ppo_ray.main([])
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_a_run_whose_trainer_never_said_that_the_design_is_active_is_an_error(launch, monkeypatch, active):
+    monkeypatch.setattr(train_ppo_ray.runpy, "run_module", lambda *args, **kwargs: {})
+    monkeypatch.setattr(train_ppo_ray.patch, "is_active", lambda: active)
+    status, _, err, _ = launch("--advantage-design", PASSK, *GIVEN, *GROUPS)
+    assert status == (0 if active else 2)
+    assert ("no trainer reported that design passk (k=4) was active" in err) is not active
+
+
+def test_every_shipped_design_passes_the_launchers_checks(launch):
+    for path in sorted(Path("configs").glob("*.yaml")):
+        assert launch("--advantage-design", path, *GIVEN, *GROUPS)[0] == "ray started", path

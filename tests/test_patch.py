@@ -1,0 +1,94 @@
+import importlib.metadata
+import importlib.util
+import pickle
+from pathlib import Path
+
+import pytest
+from passk_rlhf import patch
+from passk_rlhf.cpu import replacements
+
+replacements.register()
+
+from openrlhf.trainer.ppo_trainer import BasePPOTrainer  # noqa: E402
+from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
+
+METHODS = (
+    (RemoteExperienceMaker, "compute_advantages_and_returns"),
+    (RemoteExperienceMaker, "split_rollout_samples"),
+    (BasePPOTrainer, "__init__"),
+)
+
+
+def source_of_the_maker():
+    package = Path(importlib.util.find_spec("openrlhf").origin).parent
+    return (package / "trainer" / "ppo_utils" / "experience_maker.py").read_text()
+
+
+def test_installing_twice_is_installing_once_and_uninstalling_restores():
+    before = [getattr(owner, name) for owner, name in METHODS]
+    patch.install()
+    once = [getattr(owner, name) for owner, name in METHODS]
+    patch.install()
+    twice = [getattr(owner, name) for owner, name in METHODS]
+    patch.uninstall()
+    assert all(a is not b for a, b in zip(before, once, strict=True))
+    assert twice == once
+    assert [getattr(owner, name) for owner, name in METHODS] == before
+
+
+def test_the_installed_openrlhf_is_one_that_was_read():
+    assert patch.check_openrlhf() == importlib.metadata.version("openrlhf")
+
+
+def test_comments_and_indentation_do_not_change_the_fingerprint_but_one_operator_does():
+    source = source_of_the_maker()
+    known = patch.fingerprint(source)
+    assert known in patch.KNOWN_SOURCES
+    line = "            rewards = rewards - baseline\n"
+    assert line in source
+    assert patch.fingerprint(source.replace(line, f"            # why\n{line}")) == known
+    assert patch.fingerprint(source.replace(line, line.replace("-", "+"))) != known
+
+
+@pytest.mark.parametrize("change", ["", "changed", "removed"])
+def test_an_unread_openrlhf_is_refused_with_both_fingerprints(monkeypatch, tmp_path, change):
+    package = tmp_path / "openrlhf"
+    maker = package / "trainer" / "ppo_utils" / "experience_maker.py"
+    maker.parent.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    source = source_of_the_maker()
+    if change == "changed":
+        source = source.replace("rewards = rewards - baseline", "rewards = rewards + baseline")
+    if change == "removed":
+        source = source.replace(patch.METHOD, "something_else")
+    maker.write_text(source)
+    spec = importlib.util.spec_from_file_location("openrlhf", package / "__init__.py")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
+    if not change:
+        patch.check_openrlhf()
+        return
+    with pytest.raises(patch.IncompatibleOpenRLHF) as error:
+        patch.check_openrlhf()
+    (known,) = patch.KNOWN_SOURCES
+    if change == "changed":
+        assert known in str(error.value) and patch.fingerprint(source) in str(error.value)
+        assert "openrlhf==0.11.2" in str(error.value)
+    else:
+        assert "has no" in str(error.value) and patch.METHOD in str(error.value)
+
+
+def test_no_openrlhf_at_all_is_said(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    with pytest.raises(patch.IncompatibleOpenRLHF, match="OpenRLHF is not installed; supported: 0.11.2"):
+        patch.check_openrlhf()
+
+
+def test_errors_survive_the_way_from_a_ray_worker():
+    import shaping
+
+    for kind in (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF):
+        error = pickle.loads(pickle.dumps(kind("what happened\nand what to do")))
+        assert type(error) is kind and str(error) == "what happened\nand what to do"
