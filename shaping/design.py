@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 
 from shaping.document import Items, Mapping, Scalar, Value, read
 from shaping.errors import DesignError, Source, Span, located, names_hint
-from shaping.expression import Choose, Name, Named, Node, Number, parse, walk
+from shaping.expression import Choose, Name, Named, Node, Number, Reduce, parse, walk
 from shaping.vocabulary import ANSWER, CONSTANT, RESERVED, SIGNALS
 
 if TYPE_CHECKING:
@@ -70,9 +70,14 @@ class Design:
         """Does it read verdicts, so that every score has to be one?"""
         return bool(self.signals & {"n_pos", "n_neg", "p", "correct"})
 
+    @property
+    def tabulated(self) -> bool:
+        """Do counts alone decide every advantage, so that a table holds them all?"""
+        return self.advantage.counted and (self.flat is None or self.flat.counted)
+
     def check(self, N: int) -> None:
         """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
-        from shaping.exact import check  # exact.py reads designs, so it is known only once one is in use
+        from shaping.check import check  # check.py reads designs, so it is known only once one is in use
 
         check(self, N)
 
@@ -257,6 +262,10 @@ def _verdict(value: Value | None, params: Names[str, Param]) -> Node:
         return Name(name, span, CONSTANT, True) if name in params else None
 
     node = parse(value.text, where="correct", place=value.place, lookup=lookup, names={"score", *params})
+    for part in walk(node):
+        if isinstance(part, Reduce):
+            hint = "each answer is judged by its own score; compare groups in `advantage`"
+            raise DesignError(located(part.span, "'correct' looks at other answers", hint))
     if node.scope != ANSWER:
         raise DesignError(located(value.span, "'correct' does not look at the answer", "use `score`: score > 0.5"))
     return node

@@ -1,6 +1,6 @@
 """A design → exact values, for given rewards or for every possible count of correct answers.
 
-The one evaluator that tables, claims and tests share. A group is a list of
+The one evaluator that checks, tables, claims and tests share. A group is a list of
 kinds of answers with how many there are of each: a counting design needs two
 kinds (correct, wrong), a group of real rewards has one kind an answer. Sums
 over a group weigh each kind by its number, so one evaluator serves both.
@@ -15,16 +15,16 @@ from fractions import Fraction
 from shaping import real
 from shaping.design import Design
 from shaping.errors import DesignError, located
-from shaping.expression import Apply, Choose, Name, Named, Node, Number, Reduce, walk
+from shaping.expression import Apply, Choose, Name, Named, Node, Number, Reduce
 from shaping.real import Real, Undefined, Unusable
-from shaping.vocabulary import ANSWER, CONSTANT
+from shaping.vocabulary import ANSWER
 
 # An advantage for a correct and for a wrong answer; None where the group has no such answer.
 Pair = tuple[Real | None, Real | None]
 
 
 @dataclass
-class _Group:
+class Group:
     shared: Mapping[str, Real]  # N, n_pos, parameters ...: the same for every answer
     kinds: Sequence[tuple[int, Mapping[str, Real]]]  # how many answers, and their signals
     known: dict[tuple[int, int], Real] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class _Group:
             case Apply(function=function, operands=operands):
                 return function.exact(*(self.value(operand, kind) for operand in operands))
             case Choose(operands=(condition, then, otherwise)):
-                return self.value(then if self.value(condition, kind) != 0 else otherwise, kind)
+                return self.value(then if real.sign(self.value(condition, kind)) else otherwise, kind)
             case Reduce(reduction=reduction, operand=operand, options=options):
                 values = [(count, self.value(operand, i)) for i, (count, _) in enumerate(self.kinds) if count]
                 return _REDUCE[reduction.name](values, **dict(options))
@@ -71,19 +71,24 @@ def advantages(design: Design, rewards: Sequence[float | Fraction], scores: Sequ
     """
     rewards = [Fraction(reward) for reward in rewards]
     scores = rewards if scores is None else [Fraction(score) for score in scores]
-    params = {name: param.value for name, param in design.params.items()}
-    verdicts = [
-        Fraction(int(_Group(params, [(1, {"score": score})]).value(design.verdict, 0) != 0)) for score in scores
-    ]
+    verdicts = [_verdict(design, score) for score in scores]
     kinds = [
         (1, {"r": reward, "score": score, "correct": verdict})
         for reward, score, verdict in zip(rewards, scores, verdicts, strict=True)
     ]
-    return _answers(design, _Group(_shared(design, len(rewards), int(sum(verdicts))), kinds))
+    return _answers(design, Group(_shared(design, len(rewards), int(sum(verdicts))), kinds))
+
+
+def _verdict(design: Design, score: Fraction) -> Fraction:
+    params = {name: param.value for name, param in design.params.items()}
+    try:
+        return Fraction(abs(real.sign(Group(params, [(1, {"score": score})]).value(design.verdict, 0))))
+    except (Undefined, Unusable) as error:
+        raise DesignError(located(error.args[1], f"{error.args[0]} for score = {score}")) from None
 
 
 def table(design: Design, N: int) -> list[Pair]:
-    """For n_pos = 0..N: what a correct and what a wrong answer gets. For designs over counts."""
+    """For n_pos = 0..N: what a correct and what a wrong answer gets. For designs that are `tabulated`."""
     return [pair(design, N, n_pos) for n_pos in range(N + 1)]
 
 
@@ -94,48 +99,16 @@ def pair(design: Design, N: int, n_pos: int) -> Pair:
     return tuple(next(values) if count else None for count, _ in group.kinds)
 
 
-def counted_group(design: Design, N: int, n_pos: int) -> _Group:
+def counted_group(design: Design, N: int, n_pos: int) -> Group:
+    """N answers of which n_pos are correct; kind 0 is the correct ones, kind 1 the wrong ones."""
     kinds = [(n_pos, {"correct": Fraction(1)}), (N - n_pos, {"correct": Fraction(0)})]
-    return _Group(_shared(design, N, n_pos), kinds)
-
-
-def check(design: Design, N: int) -> None:
-    """Raise the DesignError that groups of N answers would meet: parameters out of range, no value somewhere."""
-    if N < 2:
-        message = f"groups of {N} answer{'s' * (N != 1)}: design {design.name!r} compares answers to the same prompt"
-        raise DesignError(f"{design.source.path}: {message}\nhint: sample at least 2 answers a prompt")
-    for param in design.params.values():
-        bounds = [bound and constant(bound, {"N": Fraction(N)}) for bound in (param.low, param.high)]
-        if any(bound is not None and real.compare(param.value, bound) == side for bound, side in zip(bounds, (-1, 1), strict=True)):
-            low, high = (real.show(bound) for bound in bounds)
-            message = f"{param.name} = {real.show(param.value)} is outside {low}..{high}, its range for groups of N = {N}"
-            raise DesignError(located(param.span, message, f"set it with --advantage-param {param.name}=..."))
-    if design.advantage.counted:
-        table(design, N)
-        return
-    advantages(design, [1] + [0] * (N - 1))  # what no group of N could be computed with shows on any
-    for node in walk(design.advantage):
-        if isinstance(node, Apply) and node.function.undefined and not node.counted:
-            _refuse_if_undefined(design, N, node)
-
-
-def _refuse_if_undefined(design: Design, N: int, node: Apply) -> None:
-    """A part that depends on the rewards passes if `flat` covers it, or if counts alone keep it defined."""
-    decisive = node.operands[1] if node.function.infix == "/" else node
-    if design.flat is not None and decisive.scope != CONSTANT:
-        return
-    if decisive.counted:
-        groups = [counted_group(design, N, n_pos) for n_pos in range(N + 1)]
-        if all(group.value(decisive, kind) != 0 for group in groups for kind in (0, 1) if group.kinds[kind][0]):
-            return
-    message = f"{node.function.meaning} has no value for some rewards"
-    raise DesignError(located(node.span, message, "say what such a group gets: `flat: 0` under `advantage:`"))
+    return Group(_shared(design, N, n_pos), kinds)
 
 
 def constant(node: Node, names: Mapping[str, Real]) -> Real:
     """The value of a formula without answers, such as a bound of a range."""
     try:
-        return _Group(names, []).value(node, -1)
+        return Group(names, []).value(node, -1)
     except (Undefined, Unusable) as error:
         raise DesignError(located(error.args[1], error.args[0])) from None
 
@@ -145,7 +118,7 @@ def _shared(design: Design, N: int, n_pos: int) -> dict[str, Real]:
     return counts | {name: param.value for name, param in design.params.items()}
 
 
-def _answers(design: Design, group: _Group) -> list[Real]:
+def _answers(design: Design, group: Group) -> list[Real]:
     present = [kind for kind, (count, _) in enumerate(group.kinds) if count]
     case = f"for N = {group.shared['N']}, n_pos = {group.shared['n_pos']}"
     try:

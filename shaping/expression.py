@@ -140,6 +140,9 @@ def parse(
     """
     if len(text) > MAX_LENGTH:
         raise DesignError(located(place(0, 1), f"'{where}' is longer than {MAX_LENGTH:,} characters"))
+    if "#" in text:  # a line break counts as a blank, so a comment would swallow the lines after it
+        at = text.index("#")
+        raise DesignError(located(place(at, at + 1), f"a comment inside '{where}'", "put it on a line of its own, outside"))
     foreign = re.search(r"[^\x20-\x7e\s]", text)
     if foreign:
         message = f"character {foreign.group()!r} in '{where}' is not part of the language"

@@ -57,6 +57,13 @@ def largest(*values: Tensor | float) -> Tensor:
     return reduce(lambda a, b: torch.maximum(*_alike(a, b)), values)
 
 
+def choose(condition: Tensor, then: Tensor | float, otherwise: Tensor | float, *, dtype: torch.dtype) -> Tensor:
+    """`torch.where`; for two plain numbers in `dtype`, where torch alone would take float32."""
+    if isinstance(then, float) and isinstance(otherwise, float):
+        then = torch.tensor(then, dtype=dtype, device=condition.device)
+    return torch.where(condition, then, otherwise)
+
+
 def _alike(a: Tensor | float, b: Tensor | float) -> tuple[Tensor, Tensor]:
     like = a if isinstance(a, Tensor) else b
     return torch.as_tensor(a, dtype=like.dtype, device=like.device), torch.as_tensor(b, dtype=like.dtype, device=like.device)
@@ -65,8 +72,8 @@ def _alike(a: Tensor | float, b: Tensor | float) -> tuple[Tensor, Tensor]:
 # ── Where an operation has no value ─────────────────────────────────────────
 
 
-def divides_by_zero(a: Tensor | float, b: Tensor | float) -> Tensor | bool:
-    return b == 0
+def divides_by_zero(a: Tensor | float, b: Tensor | float) -> Tensor:
+    return torch.full_like(a, True, dtype=torch.bool) if isinstance(b, float) else b == 0  # a number comes here only as 0
 
 
 def is_negative(a: Tensor) -> Tensor:

@@ -24,12 +24,13 @@ from functools import lru_cache
 import torch
 from torch import Tensor, fx
 
-from shaping import real
+from shaping import kernels, real
+from shaping.check import check
 from shaping.design import Design
-from shaping.errors import RewardError
-from shaping.exact import check, counted_group, table
+from shaping.errors import DesignError, RewardError, Span, located
+from shaping.exact import counted_group, table
 from shaping.expression import Apply, Choose, Name, Named, Node, Reduce
-from shaping.real import Real, Undefined
+from shaping.real import Real, Undefined, Unusable
 from shaping.vocabulary import ANSWER, CONSTANT, OPERATORS
 
 _LOGICAL = {OPERATORS[name] for name in ("and", "or", "not")}
@@ -128,6 +129,7 @@ class _Lowering:
         self.design, self.N, self.dtype = design, N, dtype
         self.graph = fx.Graph()
         self.root = torch.nn.Module()
+        self.groups = [counted_group(design, N, n_pos) for n_pos in range(N + 1)]
         self.values: dict[int, _Value] = {}  # by id(expression node)
         self.calls: dict[tuple, fx.Node] = {}  # the same call on the same operands is one node
         self.signals = {
@@ -136,9 +138,10 @@ class _Lowering:
         }
 
     def module(self) -> fx.GraphModule:
-        if self.design.advantage.counted and (self.design.flat is None or self.design.flat.counted):
+        if self.design.tabulated:
+            span = self.design.advantage.span
             columns = zip(*table(self.design, self.N), strict=True)
-            value = self.look_up([[self.rounded(x) for x in column] for column in columns], "advantage")
+            value = self.look_up([[self.rounded(x, span) for x in column] for column in columns], "advantage")
         else:
             value = self.with_flat(self.lower(self.design.advantage))
         self.graph.output(value)
@@ -150,7 +153,9 @@ class _Lowering:
         if result.undefined is not None and self.design.flat is not None:  # without flat, `check` proved it is never so
             # One answer without a value takes the whole group with it: no half-defined groups.
             flat_P1 = self.call(torch.any, result.undefined, -1, True, name="flat_P1")
-            value = self.call(torch.where, flat_P1, self.numeric(self.lower(self.design.flat)), value)
+            value = self.choose(flat_P1, self.lower(self.design.flat), _Value(value))
+        if isinstance(value, float):
+            return self.call(torch.full_like, self.signals["r"], value)
         return self.call(torch.Tensor.expand_as, value, self.signals["r"])
 
     # ── One expression ──────────────────────────────────────────────────────
@@ -167,17 +172,20 @@ class _Lowering:
             case Named(name=name, body=body):
                 return self.lower(body, name)
             case Choose(operands=parts):
-                condition, then, otherwise = (self.lower(part) for part in parts)
-                chosen = (self.truth(condition), self.numeric(then), self.numeric(otherwise))
-                taken = self.undefined_of_branches(chosen[0], then.undefined, otherwise.undefined)
-                return _Value(self.call(torch.where, *chosen, name=name), self.either(condition.undefined, taken))
+                condition = self.lower(parts[0])
+                if isinstance(condition.node, float):  # a parameter decides, the same way for all
+                    return self.lower(parts[1] if condition.node else parts[2], name)
+                then, otherwise = self.lower(parts[1]), self.lower(parts[2])
+                yes = self.truth(condition)
+                taken = self.undefined_of_branches(yes, then.undefined, otherwise.undefined)
+                return _Value(self.choose(yes, then, otherwise, name), self.either(condition.undefined, taken))
             case Apply(function=function, operands=operands):
                 values = [self.lower(operand) for operand in operands]
                 inputs = [self.truth(v) if function in _LOGICAL else self.numeric(v) for v in values]
                 undefined = None
                 for value in values:
                     undefined = self.either(undefined, value.undefined)
-                if function.undefined and not isinstance(inputs[-1], float):  # a constant that is 0 did not pass `check`
+                if function.undefined and not (function.infix == "/" and isinstance(inputs[1], float) and inputs[1]):
                     undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
                 result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
                 return _Value(result, undefined, truth=function in _LOGICAL | _COMPARING)
@@ -186,6 +194,9 @@ class _Lowering:
                 undefined = inner.undefined and self.call(torch.any, inner.undefined, -1, True)
                 result = self.call(pkgutil.resolve_name(reduction.torch), self.numeric(inner), name=name, **dict(options))
                 return _Value(result, undefined)
+
+    def choose(self, yes: fx.Node, then: _Value, otherwise: _Value, name: str | None = None) -> fx.Node:
+        return self.call(kernels.choose, yes, self.numeric(then), self.numeric(otherwise), dtype=self.dtype, name=name)
 
     def undefined_of_branches(self, condition: fx.Node, then: fx.Node | None, otherwise: fx.Node | None) -> fx.Node | None:
         """Only the branch that is taken has to have a value."""
@@ -200,18 +211,18 @@ class _Lowering:
         if isinstance(node, Name) and node.name == "correct":
             return _Value(self.correct(), truth=True)
         if node.scope == CONSTANT and (value := self.entry(node, 0, 0)) is not None:
-            return _Value(self.rounded(value))
+            return _Value(self.rounded(value, node.span))
         kinds = (0, 1) if node.scope == ANSWER else (0,)  # correct, wrong; or one value for the group
         columns = [[self.entry(node, n_pos, kind) for n_pos in range(self.N + 1)] for kind in kinds]
         label = name or "value"
-        value = self.look_up([[self.rounded(x) for x in column] for column in columns], label, name)
+        value = self.look_up([[self.rounded(x, node.span) for x in column] for column in columns], label, name)
         if all(x is not None for column in columns for x in column):
             return _Value(value)
         return _Value(value, self.look_up([[x is None for x in column] for column in columns], f"{label}_undefined"))
 
     def entry(self, node: Node, n_pos: int, kind: int) -> Real | None:
         """The exact value, or None where there is none. What the group has no answer for counts as 0."""
-        group = counted_group(self.design, self.N, n_pos)
+        group = self.groups[n_pos]
         if node.scope == ANSWER and not group.kinds[kind][0]:
             return Fraction(0)
         try:
@@ -239,11 +250,14 @@ class _Lowering:
     def n_pos(self) -> fx.Node:
         return self.call(torch.sum, self.correct(), -1, True, name="n_pos_P1")
 
-    def rounded(self, value: Real | None) -> float:
+    def rounded(self, value: Real | None, span: Span) -> float:
         if value is None:  # never read: masked as undefined, or the group has no such answer
             return 0.0
         wide = self.dtype == torch.float64
-        return real.nearest(value) if wide else real.nearest(value, mantissa=24, min_exponent=-149)
+        try:
+            return real.nearest(value) if wide else real.nearest(value, mantissa=24, min_exponent=-149)
+        except (OverflowError, Unusable):
+            raise DesignError(located(span, f"{real.show(value)} does not fit {self.dtype}")) from None
 
     # ── Graph ───────────────────────────────────────────────────────────────
 
@@ -259,5 +273,7 @@ class _Lowering:
     def numeric(self, value: _Value) -> fx.Node | float:
         return self.call(torch.Tensor.to, value.node, self.dtype) if value.truth else value.node
 
-    def truth(self, value: _Value) -> fx.Node:
+    def truth(self, value: _Value) -> fx.Node | bool:
+        if isinstance(value.node, float):
+            return value.node != 0
         return value.node if value.truth else self.call(operator.ne, value.node, 0)

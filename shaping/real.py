@@ -15,9 +15,10 @@ sympy. `nearest` rounds once, at the end, correctly.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import comb, isqrt
+from math import comb, inf, isqrt
 
 from mpmath.ctx_iv import MPIntervalContext
 
@@ -94,6 +95,8 @@ def power(a: Real, b: Real) -> Real:
         return sqrt(a)
     if isinstance(b, Fraction) and b.denominator == 1:
         exponent = int(b)
+        if exponent == 0:
+            return Fraction(1)
         if exponent < 0:
             return divide(Fraction(1), power(a, -b))
         if isinstance(a, Fraction):
@@ -104,6 +107,9 @@ def power(a: Real, b: Real) -> Real:
             for _ in range(exponent):
                 result = multiply(result, a)
             return result
+        if sign(a) < 0:
+            size = power(negate(a), b)
+            return negate(size) if exponent % 2 else size
     if sign(a) < 0:
         raise Undefined("a power of a negative number that is not whole")
     if sign(a) == 0:
@@ -156,8 +162,7 @@ def compare(a: Real, b: Real) -> int:
 def sign(a: Real) -> int:
     if isinstance(a, Fraction):
         return (a > 0) - (a < 0)
-    for precision in _PRECISIONS:
-        low, high = enclosure(a, precision)
+    for low, high in _enclosures(a):
         if low > 0:
             return 1
         if high < 0:
@@ -178,23 +183,24 @@ def nearest(a: Real, *, mantissa: int = 53, min_exponent: int = -1074) -> float:
     """
     if isinstance(a, Fraction):
         return _round(a, mantissa, min_exponent)
-    for precision in _PRECISIONS:
-        low, high = (_round(end, mantissa, min_exponent) for end in enclosure(a, precision))
-        if low == high:
+    rounded = None
+    for ends in _enclosures(a):
+        low, rounded = (_round(end, mantissa, min_exponent) for end in ends)
+        if low == rounded:
             return low
-    return high  # both neighbours are equally near as far as 2,560 bits can tell
-
-
-def enclosure(a: Real, precision: int) -> tuple[Fraction, Fraction]:
-    """Two rationals with `a` between them, about `precision` bits apart from it."""
-    _iv.prec = precision
-    interval = _enclose(a)
-    return _fraction(interval.a), _fraction(interval.b)
+    if rounded is None:
+        raise Unusable("a value too large to compute with")
+    return rounded  # both neighbours are equally near as far as 2,560 bits can tell
 
 
 def show(a: Real) -> str:
-    """For messages: '1/5' where rational, else about six digits."""
-    return str(a) if isinstance(a, Fraction) else f"{nearest(a):.6g}"
+    """For messages: '1/5' where short and rational, else about six digits."""
+    if isinstance(a, Fraction) and max(abs(a.numerator), a.denominator) < 10**12:
+        return str(a)
+    try:
+        return f"{nearest(a):.6g}"
+    except (OverflowError, Unusable):
+        return "a number beyond the range of floats"
 
 
 def to_sympy(a: Real):
@@ -230,11 +236,20 @@ def _enclose(a: Real):
     return _ENCLOSE[a.operation](*(_enclose(operand) for operand in a.operands))
 
 
+def _enclosures(a: Real) -> Iterator[tuple[Fraction, Fraction]]:
+    """Ever closer pairs of rationals with `a` between them; those that are infinitely wide are left out."""
+    for precision in _PRECISIONS:
+        _iv.prec = precision
+        interval = _enclose(a)
+        if interval.a > -inf and interval.b < inf:
+            yield _fraction(interval.a), _fraction(interval.b)
+
+
 def _fraction(end) -> Fraction:
     """One end of an interval, exactly."""
     negative, mantissa, exponent, _ = end._mpi_[0]
-    if not mantissa and exponent:
-        raise Unusable("a value too large to compute with")
+    if abs(exponent) > _MAX_BITS:
+        raise Unusable("a value too large or too small to compute with")
     value = Fraction(mantissa) * Fraction(2) ** exponent
     return -value if negative else value
 

@@ -45,8 +45,9 @@ class Function:
     meaning: str
     exact: Callable[..., real.Real]
     torch: str
-    undefined: str = ""  # where the mask of arguments without a value lives; "" if every argument has one
     infix: str = ""
+    undefined: str = ""  # where the mask of arguments without a value lives; "" if every argument has one
+    hazard: str = ""  # what such arguments make of it, for messages
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Reduction:
     options: dict[str, int] = field(default_factory=dict)  # option → default
 
 
-def _truth(value: bool) -> real.Fraction:
-    return real.Fraction(int(value))
+def _truth(value: bool | int) -> real.Fraction:
+    return real.Fraction(int(bool(value)))
 
 
 def _extreme(direction: int) -> Callable[..., real.Real]:
@@ -92,8 +93,26 @@ OPERATORS = {
         Function("add", (2, 2), "a + b", real.add, "operator:add", infix="+"),
         Function("subtract", (2, 2), "a - b", real.subtract, "operator:sub", infix="-"),
         Function("multiply", (2, 2), "a * b", real.multiply, "operator:mul", infix="*"),
-        Function("divide", (2, 2), "a / b", real.divide, "operator:truediv", "shaping.kernels:divides_by_zero", "/"),
-        Function("power", (2, 2), "a ** b; 0 ** 0 is 1", real.power, "shaping.kernels:power", "shaping.kernels:has_no_power", "**"),
+        Function(
+            "divide",
+            (2, 2),
+            "a / b",
+            real.divide,
+            "operator:truediv",
+            infix="/",
+            undefined="shaping.kernels:divides_by_zero",
+            hazard="a division by zero",
+        ),
+        Function(
+            "power",
+            (2, 2),
+            "a ** b; 0 ** 0 is 1",
+            real.power,
+            "operator:pow",
+            infix="**",
+            undefined="shaping.kernels:has_no_power",
+            hazard="a power without a value",
+        ),
         Function("negate", (1, 1), "-a", real.negate, "operator:neg", infix="-"),
         Function("less", (2, 2), "a < b", lambda a, b: _truth(real.compare(a, b) < 0), "operator:lt", infix="<"),
         Function("at_most", (2, 2), "a <= b", lambda a, b: _truth(real.compare(a, b) <= 0), "operator:le", infix="<="),
@@ -101,17 +120,33 @@ OPERATORS = {
         Function("at_least", (2, 2), "a >= b", lambda a, b: _truth(real.compare(a, b) >= 0), "operator:ge", infix=">="),
         Function("equal", (2, 2), "a == b", lambda a, b: _truth(real.compare(a, b) == 0), "operator:eq", infix="=="),
         Function("unequal", (2, 2), "a != b", lambda a, b: _truth(real.compare(a, b) != 0), "operator:ne", infix="!="),
-        Function("and", (2, 2), "a and b", lambda a, b: _truth(a != 0 and b != 0), "shaping.kernels:both", infix="and"),
-        Function("or", (2, 2), "a or b", lambda a, b: _truth(a != 0 or b != 0), "shaping.kernels:either", infix="or"),
-        Function("not", (1, 1), "not a", lambda a: _truth(a == 0), "shaping.kernels:neither", infix="not"),
+        Function("and", (2, 2), "a and b", lambda a, b: _truth(real.sign(a) and real.sign(b)), "operator:and_", infix="and"),
+        Function("or", (2, 2), "a or b", lambda a, b: _truth(real.sign(a) or real.sign(b)), "operator:or_", infix="or"),
+        Function("not", (1, 1), "not a", lambda a: _truth(not real.sign(a)), "torch:logical_not", infix="not"),
     )
 }
 
 FUNCTIONS = {
     row.name: row
     for row in (
-        Function("sqrt", (1, 1), "square root", real.sqrt, "torch:sqrt", "shaping.kernels:is_negative"),
-        Function("log", (1, 1), "natural logarithm", real.log, "torch:log", "shaping.kernels:is_not_positive"),
+        Function(
+            "sqrt",
+            (1, 1),
+            "square root",
+            real.sqrt,
+            "torch:sqrt",
+            undefined="shaping.kernels:is_negative",
+            hazard="the root of a negative number",
+        ),
+        Function(
+            "log",
+            (1, 1),
+            "natural logarithm",
+            real.log,
+            "torch:log",
+            undefined="shaping.kernels:is_not_positive",
+            hazard="the logarithm of a number that is not positive",
+        ),
         Function("exp", (1, 1), "e to the power of", real.exp, "torch:exp"),
         Function("abs", (1, 1), "absolute value", real.absolute, "torch:abs"),
         Function("min", (2, 16), "the smallest of its arguments", _extreme(-1), "shaping.kernels:smallest"),

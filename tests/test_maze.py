@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from passk_rlhf.tasks import maze as task
@@ -33,6 +33,13 @@ RING = """\
 *.*.*
 *..E*
 *****"""
+
+
+
+def law(**strategies):
+    """Hypothesis without a time limit for each example: a loaded machine is no refutation."""
+    return lambda test: settings(deadline=None)(given(**strategies)(test))
+
 
 sizes = st.sampled_from([5, 7, 9, 11])
 seeds = st.integers(0, 10**6)
@@ -80,7 +87,7 @@ def reachable(maze):
 # ---------------------------------------------------------------- drawing
 
 
-@given(size=sizes, seed=seeds)
+@law(size=sizes, seed=seeds)
 def test_a_perfect_maze_is_a_spanning_tree_of_its_cells(size, seed):
     maze = task.draw(size, random.Random(seed))
     cells, passages = cells_and_passages(maze)
@@ -92,13 +99,13 @@ def test_a_perfect_maze_is_a_spanning_tree_of_its_cells(size, seed):
     assert not any(y % 2 == x % 2 == 0 for y, x in passages)
 
 
-@given(size=sizes, seed=seeds)
+@law(size=sizes, seed=seeds)
 def test_a_perfect_maze_has_exactly_one_path_and_it_is_the_shortest(size, seed):
     maze = task.draw(size, random.Random(seed))
     assert simple_paths(maze) == [task.shortest_path(maze)]
 
 
-@given(size=sizes, seed=seeds, openings=st.floats(0, 1))
+@law(size=sizes, seed=seeds, openings=st.floats(0, 1))
 def test_s_and_e_stand_once_each_on_two_cells(size, seed, openings):
     maze = task.draw(size, random.Random(seed), openings=openings)
     assert maze.count("S") == maze.count("E") == 1
@@ -226,14 +233,14 @@ def test_walls_that_part_s_from_e_leave_no_path():
         task.shortest_path("*****/*S*E*/*****")
 
 
-@given(size=sizes, seed=seeds, openings=st.sampled_from([0.0, 0.2, 1.0]))
+@law(size=sizes, seed=seeds, openings=st.sampled_from([0.0, 0.2, 1.0]))
 def test_no_path_is_shorter_than_the_shortest(size, seed, openings):
     assume(size < 9 or openings == 0)  # brute force lists every path
     maze = task.draw(size, random.Random(seed), openings=openings)
     assert len(task.shortest_path(maze)) == min(map(len, simple_paths(maze)))
 
 
-@given(size=sizes, seed=seeds, openings=st.sampled_from([0.0, 0.2, 1.0]))
+@law(size=sizes, seed=seeds, openings=st.sampled_from([0.0, 0.2, 1.0]))
 def test_the_shortest_path_is_right_and_stays_right_after_a_step_back_and_forth(size, seed, openings):
     maze = task.draw(size, random.Random(seed), openings=openings)
     path = task.shortest_path(maze)
@@ -241,14 +248,14 @@ def test_the_shortest_path_is_right_and_stays_right_after_a_step_back_and_forth(
     assert task.correct(path + path[-1].translate(REVERSED) + path[-1], maze)
 
 
-@given(size=sizes, seed=seeds)
+@law(size=sizes, seed=seeds)
 def test_every_prefix_of_the_shortest_path_is_wrong(size, seed):
     maze = task.draw(size, random.Random(seed))
     path = task.shortest_path(maze)
     assert not any(task.correct(path[:end], maze) for end in range(len(path)))
 
 
-@given(size=sizes, seed=seeds)
+@law(size=sizes, seed=seeds)
 def test_walking_the_path_home_again_is_wrong_and_ends_on_s(size, seed):
     maze = task.draw(size, random.Random(seed))
     path = task.shortest_path(maze)
@@ -257,7 +264,7 @@ def test_walking_the_path_home_again_is_wrong_and_ends_on_s(size, seed):
     assert task.correct(home, maze.translate(str.maketrans("SE", "ES")))
 
 
-@given(seed=seeds, moves=st.text("LRUD", max_size=8))
+@law(seed=seeds, moves=st.text("LRUD", max_size=8))
 def test_the_verifier_agrees_with_a_walk_written_in_coordinates(seed, moves):
     maze = task.draw(5, random.Random(seed), openings=0.5)
     grid = maze.split("\n")
@@ -298,7 +305,7 @@ def test_the_verifier_agrees_with_a_walk_written_in_coordinates(seed, moves):
         ("<answer>RRDDLL</answer> or <answer>DD</answer>", False),  # the last one counts
         ("<answer>DD</answer> or <answer>RRDDLL</answer>", True),
         ("RRDDLL <answer></answer>", False),  # an empty answer is an answer
-        ("<answer>RRDDLL</answer> then <answer>DD", False),  # see the next test
+        ("<answer>RRDDLL</answer> then <answer>DD", True),  # a tag left open is no answer
         ("so \\boxed{RRDDLL}.", True),
         ("\\boxed{DD}, rather \\boxed{RRDDLL}", True),
         ("\\boxed{RRDDLL}, rather \\boxed{DD}", False),
@@ -309,15 +316,12 @@ def test_the_verifier_agrees_with_a_walk_written_in_coordinates(seed, moves):
     ],
 )
 def test_verdict(response, verdict):
-    if response.endswith("<answer>DD"):
-        pytest.skip("tested by name below")
     assert task.correct(response, CORNER) is verdict
     assert task.correct(response, CORNER.replace("\n", "/")) is verdict
 
 
-def test_a_tag_left_open_is_no_answer_so_the_last_complete_one_counts():
-    assert task.correct("<answer>RRDDLL</answer> then <answer>DD", CORNER)
-    assert task.answer_in("<answer> <answer>RR</answer>") == "RR"
+def test_of_two_opening_tags_the_inner_one_begins_the_answer():
+    assert task.answer_in("<answer>D <answer>RR</answer>") == "RR"
 
 
 def test_beyond_the_border_there_is_wall_even_without_a_border():

@@ -75,7 +75,6 @@ def _unavailable(name: str):
 @when_imported("torch")
 def torch_cuda(torch: ModuleType) -> None:
     """The device functions of `torch.cuda` that OpenRLHF calls everywhere, as `tensor.to(current_device())`."""
-
     cpu = torch.device("cpu")
     torch.cuda.current_device = lambda: cpu
     for name in ("set_device", "synchronize", "empty_cache", "current_stream"):
@@ -122,6 +121,7 @@ def replay_buffer(module: ModuleType) -> None:
     def on_cpu(init, self, args, kwargs):
         import torch
 
+        # The name of a GPU can be made without one, "cuda:cpu" cannot.
         current_device = torch.cuda.current_device
         torch.cuda.current_device = lambda: 0
         try:

@@ -1,0 +1,105 @@
+"""A job submitted to a running Ray head, as on a cluster, with a design that only the submitter's folder holds."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import oracle
+import pytest
+from test_stack_training import N, PROMPTS, ROOT, command, environment
+
+pytestmark = pytest.mark.stack
+
+RAY = Path(sys.executable).with_name("ray")
+# No estimator of OpenRLHF, and no file of configs/.
+DESIGN = "name: mine\nadvantage: {correct: n_neg / N, wrong: -2 * n_pos / N}\n"
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def head(tmp_path):
+    """A Ray head of our own in a folder of its own; its address for jobs."""
+    # Ray's sockets live in its folder, and the path of a socket may have 107 characters.
+    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/rayXXXX"], text=True).strip())
+    port, jobs = free_port(), free_port()
+    options = f"--head --block --num-gpus=2 --num-cpus=4 --port={port} --dashboard-port={jobs} --temp-dir={folder}"
+    log = (tmp_path / "head.log").open("wb")
+    process = subprocess.Popen(
+        [RAY, "start", *options.split(), "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"],
+        cwd=folder,
+        env=environment(tmp_path / "record") | {"RAY_USAGE_STATS_ENABLED": "0"},
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.time() + 60
+        while time.time() < deadline:
+            with socket.socket() as sock:
+                if sock.connect_ex(("127.0.0.1", jobs)) == 0:
+                    break
+            assert process.poll() is None, (tmp_path / "head.log").read_text()
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{jobs}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # the head and what it started, nothing else
+        process.wait(timeout=60)
+
+
+def submit(head, *entrypoint):
+    """Run `ray job submit` to its end: (exit status, everything it printed)."""
+    done = subprocess.run(
+        [RAY, "job", "submit", "--", *entrypoint],
+        env=os.environ | {"RAY_ADDRESS": head},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    return done.returncode, done.stdout
+
+
+def test_a_submitted_job_trains_on_a_design_that_no_worker_can_read(head, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "mine.yaml").write_text(DESIGN)
+    entrypoint = " ".join(command(tmp_path, steps=2)) + " --advantage-design mine.yaml"
+    status, log = submit(head, "sh", "-c", f"cd {mine} && exec {entrypoint}")
+    assert status == 0, log[-8000:]
+    assert "passk_rlhf: design mine from mine.yaml, groups of 8, OpenRLHF 0.11.2" in log
+    assert "shaping: design mine active in PPOTrainer" in log
+
+    lines = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
+    samples = [
+        (line["prompts"][i], line["scores"][i], line["advantages"][i], line["action_mask"][i])
+        for line in lines
+        for i in range(len(line["index"]))
+    ]
+    assert len(samples) == 2 * PROMPTS * N
+    signs = set()
+    for prompt in {prompt for prompt, *_ in samples}:
+        group = [sample for sample in samples if sample[0] == prompt]
+        n_pos = sum(score for _, score, _, _ in group)
+        for _, score, advantage, mask in group:
+            expected = (N - n_pos) / N if score else -2 * n_pos / N
+            assert {a for a, m in zip(advantage, mask, strict=True) if m} == {expected}
+            signs.add((expected > 0) - (expected < 0))
+    assert signs >= {-1, 1}
+    assert oracle.dr_grpo([1, 0])[1] == -0.5  # Dr.GRPO would give -n_pos / N: this is not it
+
+
+def test_a_cluster_with_too_few_gpus_is_refused_by_number(head, tmp_path):
+    entrypoint = [*command(tmp_path, steps=1), "--actor.num_gpus_per_node", "4"]
+    status, log = submit(head, *entrypoint, "--advantage-design", f"{ROOT}/configs/passk.yaml")
+    assert status != 0
+    assert "this job places 5 logical GPUs, the Ray cluster has 2" in log
