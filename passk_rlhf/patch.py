@@ -161,7 +161,7 @@ def _design(args):
     if "design" not in _loaded or _loaded["text"] != args.algo.advantage.design:
         from shaping import loads
 
-        _loaded.update(text=args.algo.advantage.design, design=loads(args.algo.advantage.design, path="design.yaml"))
+        _loaded.update(text=args.algo.advantage.design, design=loads(args.algo.advantage.design, "design.yaml"))
     return _loaded["design"]
 
 

@@ -23,6 +23,7 @@ from rich.table import Table
 
 import shaping
 from passk_rlhf.tasks import maze as task
+from passk_rlhf.train_ppo_ray import LaunchError, read_params
 
 PACKAGE = Path(__file__).parent
 POLICY = PACKAGE / "tasks" / "maze_policy"
@@ -34,10 +35,10 @@ console = Console(highlight=False)
 def main(argv: list[str] | None = None) -> int:
     options = read_options(argv)
     started = time.time()
+    design = shaping.load(options.design, **read_params(options.param))
+    design.check(ANSWERS)
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
-    design = shaping.load(options.design, **dict(param.split("=", 1) for param in options.param))
-    design.check(ANSWERS)
 
     train = task.draw_distinct(task.POLICY_SIZE, options.steps * PROMPTS, seed=options.seed)
     test = task.draw_distinct(task.POLICY_SIZE, options.mazes, seed=options.seed + 1, exclude=train)
@@ -261,5 +262,5 @@ def plot(run: Path, name: str, before: dict[int, float]) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (shaping.DesignError, FileNotFoundError) as error:
+    except (shaping.DesignError, LaunchError) as error:
         sys.exit(f"quickstart: {error}")

@@ -17,6 +17,7 @@ tensors (lower.py).
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Callable, Mapping as Names
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from shaping.document import Items, Mapping, Scalar, Value, read
 from shaping.errors import DesignError, Source, Span, located, names_hint
-from shaping.expression import Choose, Name, Named, Node, Number, Reduce, parse, walk
+from shaping.expression import MAX_DEPTH, Choose, Name, Named, Node, Number, Reduce, parse, walk
 from shaping.vocabulary import ANSWER, CONSTANT, RESERVED, SIGNALS
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ class Design:
         return source_code(self, N)
 
 
-def load(path: str | Path, **params: object) -> Design:
+def load(path: str | Path, /, **params: object) -> Design:
     """Read a design file; `params` replace its defaults.
 
     Raises:
@@ -127,13 +128,13 @@ def load(path: str | Path, **params: object) -> Design:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file of UTF-8 text"
         raise DesignError(f"{path}: cannot read the design: {reason}") from None
-    return loads(text, path=str(path), **params)
+    return loads(text, str(path), **params)
 
 
-def loads(text: str, *, path: str = "<design>", **params: object) -> Design:
+def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
     """Like `load`, from the text itself; `path` is what messages show.
 
     >>> loads("advantage: r - mean(r)").name
@@ -192,6 +193,8 @@ class _Names:
         if name in self.open:
             circle = " → ".join([*self.open[self.open.index(name) :], name])
             raise DesignError(located(span, f"'let' goes in a circle: {circle}", "define one of them without the others"))
+        if len(self.open) == MAX_DEPTH:
+            raise DesignError(located(span, f"more than {MAX_DEPTH} `let` names, each needing the next"))
         if name not in self.done:
             self.open.append(name)
             scalar, value = self.lets[name]
@@ -206,8 +209,9 @@ class _Names:
 
 
 def _fresh(name: str, span: Span) -> None:
-    if not name.isidentifier() or not name.isascii() or name.startswith("_"):
-        raise DesignError(located(span, f"{name!r} cannot be a name", "letters, digits and _, beginning with a letter"))
+    if not name.isidentifier() or not name.isascii() or name.startswith("_") or keyword.iskeyword(name):
+        hint = "letters, digits and _, beginning with a letter, and no word of Python's grammar: not lambda, but lam"
+        raise DesignError(located(span, f"{name!r} cannot be a name", hint))
     if name in RESERVED:
         raise DesignError(located(span, f"{name!r} already means something in every design", "choose another name"))
 
@@ -240,7 +244,7 @@ def _advantage(value: Value, names: _Names) -> tuple[Node, Node | None]:
     keys = set(value.entries) - {"flat"}
     if keys not in ({"correct", "wrong"}, {"each"}):
         hint = "give both `correct:` and `wrong:`, or `each:` for one formula; `flat:` may stand with either"
-        raise DesignError(located(value.span, f"'advantage' has {sorted(keys) or 'no formula'}", hint))
+        raise DesignError(located(value.span, f"'advantage' has {' and '.join(sorted(keys)) or 'no formula'}", hint))
     parts = {key: names.formula(part, f"advantage.{key}") for key, (_, part) in value.entries.items()}
     flat = parts.get("flat")
     if "each" in parts:
@@ -298,7 +302,7 @@ def _params(
         if name in chosen:
             text = str(chosen[name])
             number = _number(text, name, lambda start, end: Source(f"--advantage-param {name}=", text).span(start, end))
-            edits.append((scalar, text))
+            edits.append((scalar, str(number)))
         params[name] = Param(name, number, scalar.span, low, high)
     return params, edits
 

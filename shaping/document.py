@@ -89,7 +89,7 @@ def read(source: Source) -> Mapping:
 
 def _refuse_tricks(source: Source) -> None:
     depth = 0
-    documents = 0
+    started = False
     for token in yaml.scan(source.text, Loader=yaml.BaseLoader):
         span = source.span(token.start_mark.index, token.end_mark.index)
         match token:
@@ -97,9 +97,11 @@ def _refuse_tricks(source: Source) -> None:
                 what = type(token).__name__.removesuffix("Token").lower()
                 raise DesignError(located(span, f"a YAML {what} has no meaning in a design", "write the value out"))
             case yaml.DocumentStartToken():
-                documents += 1
-                if documents > 1:
+                if started:
                     raise DesignError(located(span, "a second document in one file", "one design a file"))
+                started = True
+            case yaml.ScalarToken() | yaml.KeyToken():
+                started = True
             case yaml.BlockMappingStartToken() | yaml.BlockSequenceStartToken():
                 depth += 1
             case yaml.FlowMappingStartToken() | yaml.FlowSequenceStartToken():
@@ -132,6 +134,8 @@ def _value(node: yaml.Node, source: Source) -> Value:
 def _scalar(node: yaml.ScalarNode, source: Source) -> Scalar:
     """Align the value with the raw text: YAML drops quotes, indentation and line breaks on the way."""
     at = node.start_mark.index
+    if node.style in ("|", ">"):  # the text begins on the line after the indicator and its comment
+        at = max(source.text.find("\n", at), at)
     offsets = []
     for character in node.value:
         if not character.isspace():

@@ -85,4 +85,4 @@ def names_hint(unknown: str, known: Iterable[str], what: str = "names here") -> 
     known = sorted(known)
     close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
     guess = f"did you mean '{close[0]}'? " if close else ""
-    return f"{guess}{what}: {', '.join(known)}"
+    return f"{guess}{what}: {', '.join(known) or 'none'}"

@@ -148,12 +148,15 @@ def parse(
         message = f"character {foreign.group()!r} in '{where}' is not part of the language"
         raise DesignError(located(place(*foreign.span()), message, "formulas are written in ASCII: - * / ** <= !="))
     # Same length, so offsets stay true: a formula is one line, and 010 is ten.
-    line = re.sub(r"(?<![\w.])0+(?=\d)", lambda zeros: " " * len(zeros.group()), re.sub(r"\s", " ", text))
+    line = re.sub(r"(?<![\w.])(?<![\d.][eE][-+])0+(?=\d)", lambda zeros: " " * len(zeros.group()), re.sub(r"\s", " ", text))
     indent = len(line) - len(line.lstrip())
     try:
         tree = ast.parse(line.strip(), mode="eval").body
+    except (RecursionError, MemoryError):
+        raise DesignError(located(place(indent, indent + 1), f"'{where}' is nested too deep to read")) from None
     except SyntaxError as error:
-        at = indent + max((error.offset or 1) - 1, 0)
+        # Offset 0 or beyond the text means: something is missing at the end.
+        at = indent + error.offset - 1 if error.offset else len(line.rstrip())
         raise DesignError(located(place(at, at + 1), f"cannot read '{where}' as a formula", _syntax_hint(text))) from None
     return _Reader(line, indent, where, place, lookup, names).read(tree, 0)
 
@@ -250,9 +253,11 @@ class _Reader:
             message = f"unknown function {name!r} in '{self.where}'"
             raise DesignError(located(self.span(tree.func), message, names_hint(name, known, "functions")))
         fewest, most = FUNCTIONS[name].arity
-        if keywords or not fewest <= len(args) <= most:
+        if keywords:
+            self.refuse(tree, "takes no options", f"{name} takes values alone")
+        if not fewest <= len(args) <= most:
             count = str(fewest) if fewest == most else f"{fewest} to {most}"
-            self.refuse(tree, f"takes {count} argument{'s' * (most > 1)}, got {len(args) + len(keywords)}")
+            self.refuse(tree, f"takes {count} argument{'s' * (most > 1)}, got {len(args)}")
         return self.apply(FUNCTIONS[name], args, tree)
 
     def reduce(self, tree: ast.Call, row: Reduction, args: list[Node], keywords: list[ast.keyword]) -> Node:
@@ -262,11 +267,14 @@ class _Reader:
             message = f"reduces over the answers of a group, but this is one value {_per(args[0].scope)}"
             self.refuse(tree.args[0], message, f"use it as it is, without {row.name}(...)")
         options = dict(row.options)
-        for keyword in keywords:
+        for i, keyword in enumerate(keywords):
             value = keyword.value
             if keyword.arg not in options:
                 allowed = ", ".join(f"{option}=" for option in options) or "none"
-                self.refuse(tree, f"has no option {keyword.arg!r}", f"options of {row.name}: {allowed}")
+                what = f"has no option {keyword.arg!r}" if keyword.arg else "uses **"
+                self.refuse(tree, what, f"options of {row.name}: {allowed}")
+            if keyword.arg in [before.arg for before in keywords[:i]]:
+                self.refuse(value, f"gives {keyword.arg}= a second time", "keep one of the two")
             if not isinstance(value, ast.Constant) or type(value.value) is not int or value.value < 0:
                 self.refuse(value, f"is no value for {keyword.arg}=", "a whole number, 0 or more")
             options[keyword.arg] = value.value

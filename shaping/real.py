@@ -62,6 +62,7 @@ def add(a: Real, b: Real) -> Real:
 
 def multiply(a: Real, b: Real) -> Real:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
+        _limit(_bits(a) + _bits(b))
         return a * b
     if a == 0 or b == 0:
         return Fraction(0)
@@ -100,7 +101,7 @@ def power(a: Real, b: Real) -> Real:
         if exponent < 0:
             return divide(Fraction(1), power(a, -b))
         if isinstance(a, Fraction):
-            _limit(max(a.numerator.bit_length(), a.denominator.bit_length()) * exponent)
+            _limit(_bits(a) * exponent)
             return a**exponent
         if isinstance(a, Surd) and exponent <= 16:
             result: Real = Fraction(1)
@@ -293,6 +294,10 @@ def _round(q: Fraction, mantissa: int, min_exponent: int) -> float:
     if mantissa == 24 and abs(value) >= 2.0**128:
         raise OverflowError("too large for float32")
     return value
+
+
+def _bits(q: Fraction) -> int:
+    return max(q.numerator.bit_length(), q.denominator.bit_length())
 
 
 def _limit(bits: int) -> None:

@@ -75,6 +75,10 @@ def _refusals(args: SimpleNamespace):
         f"--vllm.tensor_parallel_size {vllm.tensor_parallel_size} starts vLLM's workers through Ray on GPUs; set it"
         " to 1 and use --vllm.num_engines for more engines."
     )
+    yield ds.lora.rank > 0, (
+        f"--ds.lora.rank {ds.lora.rank} trains weights that OpenRLHF sends to vLLM under names vLLM does not know, here"
+        " as on a GPU; set it to 0."
+    )
     yield vllm.sync_with_ray, (
         "--vllm.sync_with_ray needs Ray's NCCL groups; leave it out, weights travel over gloo."
     )
