@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from passk_rlhf.metrics import step_metrics
-from shaping import Design, DesignError, RewardError
+from shaping import Design, RewardError
 from shaping.lower import verdicts
 
 
@@ -55,13 +55,6 @@ def designed_advantages(design: Design, maker: Any, experiences: list) -> list:
         advantage_PN = design(reward_PN, score_PN)
     except RewardError as error:
         raise groups.naming_the_prompt(error) from None
-    if not advantage_PN.isfinite().all():
-        prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
-        raise DesignError(
-            f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is {advantage_PN[prompt, answer]:g}: "
-            f"a formula left the range of floats. Rewards of the group: {reward_PN[prompt].tolist()}"
-        )
-
     metrics = step_metrics(verdicts(design, score_PN), advantage_PN)
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
     parts = zip(experiences, groups.scatter(advantage_PN), groups.scatter(spread_PN), strict=True)

@@ -8,6 +8,7 @@ only counts enter, a whole power, an untaken branch. Anything else needs
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from shaping import real
@@ -32,17 +33,17 @@ def check(design: Design, N: int) -> None:
     if design.tabulated:
         table(design, N)
         return
-    if design.flat is None:
-        _refuse_gap(design.advantage, cases, "say what such a group gets: `flat: 0` under `advantage:`")
-    else:
+    found = Gaps().find(design.advantage, cases)
+    if found and design.flat is None:
+        raise DesignError(located(*found, "say what such a group gets: `flat: 0` under `advantage:`"))
+    if design.flat is not None:
         _refuse_gap(design.flat, cases, "`flat` itself must always have a value; 0 has")
     advantages(design, [1] + [0] * (N - 1))  # what no group of N can be computed with shows on any
 
 
 def _refuse_gap(root: Node, cases: list[Case], hint: str) -> None:
-    if (found := gap(root, cases)) is not None:
-        span, what = found
-        raise DesignError(located(span, what, hint))
+    if (found := Gaps().find(root, cases)) is not None:
+        raise DesignError(located(*found, hint))
 
 
 def _check_ranges(design: Design, N: int) -> None:
@@ -56,50 +57,65 @@ def _check_ranges(design: Design, N: int) -> None:
             raise DesignError(located(param.span, message, f"set it with --advantage-param {param.name}=..."))
 
 
-def gap(node: Node, cases: list[Case]) -> tuple[Span, str] | None:
-    """The first place where `node` might have no value in one of these cases, and why; None if there is none."""
-    if not cases:
+@dataclass
+class Gaps:
+    """Looks for a place where a formula might have no value. A part that was found sound is not looked at again."""
+
+    sound: set[tuple[int, int]] = field(default_factory=set)  # (node, cases), by identity
+    split: dict[tuple[int, int], tuple[list[Case], list[Case]]] = field(default_factory=dict)
+    whole: dict[int, list[Case]] = field(default_factory=dict)
+
+    def find(self, node: Node, cases: list[Case]) -> tuple[Span, str] | None:
+        """The first such place among these cases, and what it would be; None if there is none."""
+        key = (id(node), id(cases))
+        if key in self.sound or not cases:
+            return None
+        found = self.counted(node, cases) if node.counted else self.rewarded(node, cases)
+        if found is None:
+            self.sound.add(key)
+        return found
+
+    def counted(self, node: Node, cases: list[Case]) -> tuple[Span, str] | None:
+        for group, kind in cases:
+            case = f"for N = {group.shared['N']}, n_pos = {group.shared['n_pos']}"
+            try:
+                group.value(node, kind)
+            except Undefined as error:
+                return error.args[1], f"{error.args[0]} {case}"
+            except Unusable as error:
+                raise DesignError(located(error.args[1], f"{error.args[0]} {case}")) from None
         return None
-    if node.counted:
-        return _counted_gap(node, cases)
-    match node:
-        case Named(body=body):
-            return gap(body, cases)
-        case Choose(operands=(condition, then, otherwise)):
-            chosen, rest = _split(condition, cases)
-            return gap(condition, cases) or gap(then, chosen) or gap(otherwise, rest)
-        case Apply(function=function, operands=operands):
-            for operand in operands:
-                if (found := gap(operand, cases)) is not None:
-                    return found
-            if function.undefined and not _safe(node, cases):
-                return node.span, f"for some rewards this is {function.hazard}"
-        case Reduce(operand=operand):
-            groups = {id(group): group for group, _ in cases}.values()
-            return gap(operand, [(g, kind) for g in groups for kind, (count, _) in enumerate(g.kinds) if count])
-    return None
 
+    def rewarded(self, node: Node, cases: list[Case]) -> tuple[Span, str] | None:
+        match node:
+            case Named(body=body):
+                return self.find(body, cases)
+            case Choose(operands=(condition, then, otherwise)):
+                found = self.find(condition, cases)
+                chosen, rest = self.branches(condition, cases)
+                return self.find(then, chosen) or self.find(otherwise, rest) or found
+            case Apply(function=function, operands=operands):
+                found = [self.find(operand, cases) for operand in operands]
+                if first := next(filter(None, found), None):
+                    return first
+                if function.undefined and not _safe(node, cases):
+                    return node.span, f"for some rewards this is {function.hazard}"
+            case Reduce(operand=operand):
+                groups = {id(group): group for group, _ in cases}.values()
+                every = [(group, kind) for group in groups for kind, (count, _) in enumerate(group.kinds) if count]
+                return self.find(operand, self.whole.setdefault(id(cases), every))
+        return None
 
-def _counted_gap(node: Node, cases: list[Case]) -> tuple[Span, str] | None:
-    for group, kind in cases:
-        try:
-            group.value(node, kind)
-        except Undefined as error:
-            return error.args[1], f"{error.args[0]} for N = {group.shared['N']}, n_pos = {group.shared['n_pos']}"
-        except Unusable as error:
-            raise DesignError(located(error.args[1], error.args[0])) from None
-    return None
-
-
-def _split(condition: Node, cases: list[Case]) -> tuple[list[Case], list[Case]]:
-    """The cases in which a branch is taken, and the others; both are all of them if rewards decide."""
-    if not condition.counted or _counted_gap(condition, cases) is not None:
-        return cases, cases
-    taken = [real.sign(group.value(condition, kind)) != 0 for group, kind in cases]
-    return (
-        [case for case, yes in zip(cases, taken, strict=True) if yes],
-        [case for case, yes in zip(cases, taken, strict=True) if not yes],
-    )
+    def branches(self, condition: Node, cases: list[Case]) -> tuple[list[Case], list[Case]]:
+        """The cases in which a branch is taken, and the others; both are all of them if rewards decide."""
+        key = (id(condition), id(cases))
+        if key not in self.split:
+            self.split[key] = cases, cases
+            if condition.counted and self.counted(condition, cases) is None:
+                taken = [real.sign(group.value(condition, kind)) != 0 for group, kind in cases]
+                pairs = list(zip(cases, taken, strict=True))
+                self.split[key] = [case for case, yes in pairs if yes], [case for case, yes in pairs if not yes]
+        return self.split[key]
 
 
 def _safe(node: Apply, cases: list[Case]) -> bool:

@@ -80,7 +80,10 @@ class Design:
         """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
         from shaping.check import check  # check.py reads designs, so it is known only once one is in use
 
-        check(self, N)
+        try:
+            check(self, N)
+        except RecursionError:
+            raise DesignError(f"{self.source.path}: formulas and names nested too deep to compute") from None
 
     def __call__(self, reward_PN: Tensor, score_PN: Tensor | None = None) -> Tensor:
         """The advantage of every answer.
@@ -97,7 +100,8 @@ class Design:
         Raises:
           RewardError: a value is NaN or infinite, or is no verdict though the
             design counts correct answers; names prompt, answer and value.
-          DesignError: the design has no value for some group of N answers.
+          DesignError: the design has no value for some group of N answers, or a
+            formula leaves the range of floats for these rewards.
 
         Example:
           >>> import shaping, torch
@@ -140,7 +144,13 @@ def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
     >>> loads("advantage: r - mean(r)").name
     'design'
     """
-    source = Source(path, text)
+    try:
+        return _design(Source(path, text), params)
+    except RecursionError:
+        raise DesignError(f"{path}: formulas and names nested too deep to read") from None
+
+
+def _design(source: Source, params: Names[str, object]) -> Design:
     top = read(source)
     top.only(SECTIONS, "in a design")
     if "advantage" not in top.entries:
@@ -151,14 +161,14 @@ def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
     advantage, flat = _advantage(top.get("advantage"), names)
     names.resolve_all()
     return Design(
-        name=_text(top, "name") or Path(path).stem.strip("<>"),
+        name=_text(top, "name") or Path(source.path).stem.strip("<>"),
         source=source,
         params=known,
         advantage=advantage,
         flat=flat,
         verdict=_verdict(top.get("correct"), known),
         graded="correct" in top.entries,
-        resolved=_edited(text, edits),
+        resolved=_edited(source.text, edits),
     )
 
 

@@ -120,6 +120,10 @@ def _value(node: yaml.Node, source: Source) -> Value:
         return Items(tuple(_value(item, source) for item in node.value), span)
     entries: dict[str, tuple[Scalar, Value]] = {}
     for key_node, value_node in node.value:
+        if node.flow_style and isinstance(value_node, yaml.ScalarNode) and not value_node.value and ")" in key_node.value:
+            hint = "inside { } a comma ends the entry: quote a formula that has one, or give it a line of its own"
+            at = source.span(key_node.start_mark.index, key_node.end_mark.index)
+            raise DesignError(located(at, f"{key_node.value!r} is no key", hint))
         if not isinstance(key_node, yaml.ScalarNode):
             raise DesignError(located(source.span(key_node.start_mark.index, key_node.end_mark.index), "a key is one word"))
         key = _scalar(key_node, source)

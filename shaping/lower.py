@@ -14,6 +14,7 @@ takes it whole, and no Python loop runs over prompts or answers.
 
 from __future__ import annotations
 
+import math
 import operator
 import pkgutil
 import re
@@ -47,11 +48,18 @@ def advantage(design: Design, reward_PN: Tensor, score_PN: Tensor | None = None)
     if score_PN is not None and score_PN.shape != reward_PN.shape:
         raise RewardError(f"scores have shape {tuple(score_PN.shape)}, rewards {tuple(reward_PN.shape)}")
     _refuse_unusable(design, reward_PN, score_PN)
-    dtype = torch.promote_types(reward_PN.dtype, torch.float32)
-    reward = reward_PN.detach().to(dtype)
-    score = reward if score_PN is None else score_PN.detach().to(dtype)
+    score_PN = reward_PN if score_PN is None else score_PN
+    dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
     function = lowered(design, reward_PN.shape[1], dtype, reward_PN.device)
-    return function(reward, score).to(reward_PN.dtype)
+    advantage_PN = function(reward_PN.detach().to(dtype), score_PN.detach().to(dtype))
+    if not design.tabulated and not advantage_PN.isfinite().all():
+        prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
+        raise DesignError(
+            f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is "
+            f"{advantage_PN[prompt, answer].item()}: a formula left the range of {dtype}.\n"
+            f"Rewards of the group: {reward_PN[prompt].tolist()}"
+        )
+    return advantage_PN.to(reward_PN.dtype)
 
 
 @lru_cache(maxsize=64)
@@ -63,14 +71,17 @@ def lowered(
     Raises:
       DesignError: a parameter is out of range, or the design has no value for some n_pos.
     """
-    check(design, N)
-    return _Lowering(design, N, dtype).module().to(device)
+    try:
+        check(design, N)
+        return _Lowering(design, N, dtype).module().to(device)
+    except RecursionError:
+        raise DesignError(f"{design.source.path}: formulas and names nested too deep to compute") from None
 
 
 def _refuse_unusable(design: Design, reward_PN: Tensor, score_PN: Tensor | None) -> None:
     checks = []
     if "r" in design.signals:
-        checks.append((reward_PN, reward_PN.isfinite(), "is not a finite number", "return a number for every answer"))
+        checks.append((reward_PN, reward_PN.isfinite(), "is not a finite number", "Return a number for every answer."))
     if design.counts or "score" in design.signals:
         score = reward_PN if score_PN is None else score_PN
         if design.counts and not design.graded:
@@ -80,13 +91,13 @@ def _refuse_unusable(design: Design, reward_PN: Tensor, score_PN: Tensor | None)
             )
             checks.append((score, (score == 0) | (score == 1), "is neither 0 nor 1", hint))
         else:
-            checks.append((score, score.isfinite(), "is not a finite number", "return a number for every answer"))
+            checks.append((score, score.isfinite(), "is not a finite number", "Return a number for every answer."))
     for values_PN, fine_PN, what, hint in checks:
         if not fine_PN.all():
             prompt, answer = (~fine_PN).nonzero()[0].tolist()
             kind = "reward" if values_PN is reward_PN else "score"
             value = values_PN[prompt, answer].item()
-            message = f"design {design.name!r}: {kind} {value:g} at prompt {prompt}, answer {answer} {what}.\n{hint}"
+            message = f"design {design.name!r}: {kind} {value} at prompt {prompt}, answer {answer} {what}.\n{hint}"
             error = RewardError(message)
             error.prompt = prompt
             raise error
@@ -99,7 +110,7 @@ def verdicts(design: Design, score_PN: Tensor) -> Tensor:
     >>> verdicts(loads("advantage: 0"), torch.tensor([[1., 0.5]]))
     tensor([[ True, False]])
     """
-    return _verdict_function(design, score_PN.dtype)(score_PN, score_PN)
+    return _verdict_function(design, score_PN.dtype)(score_PN, score_PN) & ~score_PN.isnan()
 
 
 @lru_cache(maxsize=64)
@@ -227,7 +238,7 @@ class _Lowering:
             return Fraction(0)
         try:
             return group.value(node, kind)
-        except Undefined:
+        except (Undefined, Unusable):  # not reached, or covered by `flat`: `check` has looked
             return None
 
     def look_up(self, columns: list[list], label: str, name: str | None = None) -> fx.Node:
@@ -255,9 +266,12 @@ class _Lowering:
             return 0.0
         wide = self.dtype == torch.float64
         try:
-            return real.nearest(value) if wide else real.nearest(value, mantissa=24, min_exponent=-149)
+            result = real.nearest(value) if wide else real.nearest(value, mantissa=24, min_exponent=-149)
         except (OverflowError, Unusable):
-            raise DesignError(located(span, f"{real.show(value)} does not fit {self.dtype}")) from None
+            result = math.inf
+        if math.isinf(result) or (result == 0 and real.sign(value)):
+            raise DesignError(located(span, f"{real.show(value)} does not fit {self.dtype}"))
+        return result
 
     # ── Graph ───────────────────────────────────────────────────────────────
 

@@ -204,16 +204,21 @@ def show(a: Real) -> str:
         return "a number beyond the range of floats"
 
 
-def to_sympy(a: Real):
+def to_sympy(a: Real, known: dict[int, object] | None = None):
     import sympy
 
-    if isinstance(a, Fraction):
-        return sympy.Rational(a.numerator, a.denominator)
-    if isinstance(a, Surd):
-        return sympy.Add(*(to_sympy(c) * sympy.sqrt(to_sympy(q)) for c, q in a.terms))
-    x = [to_sympy(operand) for operand in a.operands]
-    forms = {"add": sympy.Add, "multiply": sympy.Mul, "divide": lambda n, d: n / d, "power": sympy.Pow}
-    return forms.get(a.operation, getattr(sympy, a.operation, None))(*x)
+    known = {} if known is None else known  # a value that is used twice is one object: convert it once
+    if id(a) not in known:
+        if isinstance(a, Fraction):
+            known[id(a)] = sympy.Rational(a.numerator, a.denominator)
+        elif isinstance(a, Surd):
+            terms = [sympy.Rational(c.numerator, c.denominator) * sympy.sqrt(to_sympy(q, known)) for c, q in a.terms]
+            known[id(a)] = sympy.Add(*terms)
+        else:
+            forms = {"add": sympy.Add, "multiply": sympy.Mul, "divide": lambda n, d: n / d, "power": sympy.Pow}
+            form = forms.get(a.operation, getattr(sympy, a.operation, None))
+            known[id(a)] = form(*(to_sympy(operand, known) for operand in a.operands))
+    return known[id(a)]
 
 
 # ── Parts ───────────────────────────────────────────────────────────────────
@@ -229,19 +234,23 @@ _ENCLOSE = {
 }
 
 
-def _enclose(a: Real):
-    if isinstance(a, Fraction):
-        return _iv.mpf(a.numerator) / _iv.mpf(a.denominator)
-    if isinstance(a, Surd):
-        return sum((_enclose(c) * _iv.sqrt(_enclose(q)) for c, q in a.terms), _iv.mpf(0))
-    return _ENCLOSE[a.operation](*(_enclose(operand) for operand in a.operands))
+def _enclose(a: Real, known: dict[int, object]):
+    if id(a) not in known:
+        if isinstance(a, Fraction):
+            known[id(a)] = _iv.mpf(a.numerator) / _iv.mpf(a.denominator)
+        elif isinstance(a, Surd):
+            terms = (_enclose(c, known) * _iv.sqrt(_enclose(q, known)) for c, q in a.terms)
+            known[id(a)] = sum(terms, _iv.mpf(0))
+        else:
+            known[id(a)] = _ENCLOSE[a.operation](*(_enclose(operand, known) for operand in a.operands))
+    return known[id(a)]
 
 
 def _enclosures(a: Real) -> Iterator[tuple[Fraction, Fraction]]:
     """Ever closer pairs of rationals with `a` between them; those that are infinitely wide are left out."""
     for precision in _PRECISIONS:
         _iv.prec = precision
-        interval = _enclose(a)
+        interval = _enclose(a, {})
         if interval.a > -inf and interval.b < inf:
             yield _fraction(interval.a), _fraction(interval.b)
 

@@ -193,7 +193,7 @@ def test_registering_twice_is_registering_once(training):
 def test_deepspeed_trains_in_fp32_with_torch_adam_and_compiles_nothing(training):
     assert training["ds train"] == [False, False, {"lr": 1e-3, "torch_adam": True}]
     assert training["ds eval"] == [False, False]
-    assert training["muon"] == {"lr": 1e-3}
+    assert training["muon"] == {"lr": 1e-3, "torch_adam": True}
     assert training["shm"] is False
 
 
@@ -254,23 +254,27 @@ if rank == 1:
         group.broadcast(torch.zeros(2, 3).T, src=0)
     except ValueError:
         refused = True
-print(json.dumps([sums, strided.tolist(), refused]))
+print(json.dumps({"sums": sums, "strided": strided.tolist(), "refused": refused}))
 """
 
 
-def test_a_broadcast_delivers_the_exact_bytes_between_two_processes():
+@pytest.fixture(scope="module")
+def sent_and_received():
     port = free_port()
-    sender, receiver = map(facts, [start(BROADCAST, rank, port) for rank in range(2)])
-    assert receiver[0] == sender[0]
-    assert receiver[1] == sender[1] == [[0, 3], [1, 4], [2, 5]]
-    # Both ranks seed differently, so equal sums are the broadcast's doing; the third tensor is the sender's 0.0.
-    assert sender[0][2] == hashlib.sha256(bytes(4)).hexdigest()
+    started = [start(BROADCAST, rank, port) for rank in range(2)]
+    return [facts(process) for process in started]
 
 
-def test_a_weight_is_not_received_where_the_caller_would_not_see_it():
-    port = free_port()
-    _, receiver = map(facts, [start(BROADCAST, rank, port) for rank in range(2)])
-    assert receiver[2] is True
+def test_a_broadcast_delivers_the_exact_bytes_between_two_processes(sent_and_received):
+    sent, received = sent_and_received
+    assert received["sums"] == sent["sums"]
+    # Each rank seeds differently, so equal sums are the broadcast's doing; the third tensor is the sender's 0.0.
+    assert sent["sums"][2] == hashlib.sha256(bytes(4)).hexdigest()
+    assert received["strided"] == [[0, 3], [1, 4], [2, 5]]
+
+
+def test_a_weight_is_not_received_where_the_caller_would_not_see_it(sent_and_received):
+    assert sent_and_received[1]["refused"]
 
 
 # ---------------------------------------------------------------- with a GPU, and the advantage patch

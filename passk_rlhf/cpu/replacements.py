@@ -152,7 +152,7 @@ def strategy(module: ModuleType) -> None:
 
     def torch_adam(get, self, args, kwargs):
         config = get(*args, **kwargs)
-        if config.get("optimizer", {}).get("type") == "AdamW":
+        if "optimizer" in config:  # Muon too has an Adam inside
             config["optimizer"]["params"]["torch_adam"] = True
         return config
 

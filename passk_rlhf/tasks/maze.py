@@ -30,7 +30,7 @@ from collections.abc import Collection, Sequence
 
 # The mazes the bundled policy was warmed up on; defaults of the command line below.
 POLICY_SIZE = 7
-POLICY_OPENINGS = 0.0
+POLICY_OPENINGS = 0.2
 
 STEPS = {"L": (0, -1), "R": (0, 1), "U": (-1, 0), "D": (1, 0)}
 REPEATS_BEFORE_GIVING_UP = 200_000
