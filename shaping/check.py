@@ -31,7 +31,12 @@ def check(design: Design, N: int) -> None:
     cases = [(group, kind) for group in groups for kind, (count, _) in enumerate(group.kinds) if count]
     _refuse_gap(design.verdict, cases[:1], "`correct` must have a value for every score")
     if design.tabulated:
-        table(design, N)
+        for value in (value for pair in table(design, N) for value in pair if value is not None):
+            try:
+                real.nearest(value)
+            except (OverflowError, Unusable):
+                message = f"an advantage of {real.show(value)} for N = {N}"
+                raise DesignError(located(design.advantage.span, message)) from None
         return
     found = Gaps().find(design.advantage, cases)
     if found and design.flat is None:

@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,7 +32,7 @@ def free_port():
 def head(tmp_path):
     """A Ray head of our own in a folder of its own; its address for jobs."""
     # Ray's sockets live in its folder, and the path of a socket may have 107 characters.
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/rayXXXX"], text=True).strip())
+    folder = Path(tempfile.mkdtemp(prefix="ray"))
     port, jobs = free_port(), free_port()
     options = f"--head --block --num-gpus=2 --num-cpus=4 --port={port} --dashboard-port={jobs} --temp-dir={folder}"
     log = (tmp_path / "head.log").open("wb")
@@ -54,6 +56,7 @@ def head(tmp_path):
     finally:
         os.killpg(process.pid, signal.SIGTERM)  # the head and what it started, nothing else
         process.wait(timeout=60)
+        shutil.rmtree(folder)
 
 
 def submit(head, *entrypoint):

@@ -39,7 +39,7 @@ def command(run, *, steps=STEPS, reward=ROOT / "passk_rlhf" / "tasks" / "maze.py
         --rollout.batch_size {PROMPTS} --rollout.n_samples_per_prompt {N} --rollout.max_new_tokens 24
         --rollout.micro_batch_size 12 --train.batch_size 64 --train.micro_batch_size 16
         --algo.kl.init_coef 0 --algo.advantage.is_correction_level token
-        --actor.adam.lr 1e-3 --actor.lr_scheduler constant --actor.lr_warmup_ratio 0
+        --actor.adam.lr 5e-4 --actor.lr_scheduler constant
         --ckpt.output_dir {run}/model --ckpt.path {run}/checkpoints
         --logger.tensorboard_dir {run}/tensorboard --logger.wandb.run_name test
     """
@@ -92,7 +92,7 @@ def test_the_advantages_in_the_replay_buffer_equal_the_oracle_for_the_recorded_s
                 expected = oracle.nearest_float32(value)
                 assert set(answer_tokens(sample, "advantages")) == {expected}
                 nonzero += expected != 0
-    assert nonzero > 100  # of 384: not a run without signal
+    assert nonzero >= 32  # of 384: not a run without signal
 
 
 def test_length_penalties_had_changed_rewards_before_and_did_not_change_who_is_correct(steps):
@@ -111,8 +111,8 @@ def test_the_policy_that_was_saved_is_not_the_one_that_was_loaded(trained):
 
 def test_vllm_generated_with_the_new_weights_after_every_step(steps):
     # vLLM's own probabilities of what it sampled, against the actor's: equal when both hold the same weights.
-    for batch in steps:
-        assert gap(batch, "action_log_probs") < 1e-3
+    fresh = max(gap(batch, "action_log_probs") for batch in steps)
+    assert fresh < 0.01  # two fp32 implementations of one model, at the least likely token of thousands
     # The first policy gives the last step's answers other probabilities, so equal ones were not for want of change.
     from transformers import AutoModelForCausalLM
 
@@ -122,7 +122,7 @@ def test_vllm_generated_with_the_new_weights_after_every_step(steps):
             ids = torch.tensor([sample["sequences"]])
             log_probs = model(ids).logits.log_softmax(-1)[0, :-1]
         sample["first_policy"] = log_probs.gather(1, ids[0, 1:, None])[:, 0].tolist()
-    assert gap(steps[-1], "first_policy") > 0.1
+    assert gap(steps[-1], "first_policy") > max(0.2, 20 * fresh)
 
 
 def gap(batch, name):

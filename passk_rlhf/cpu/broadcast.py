@@ -9,6 +9,7 @@ other members, and torch.distributed allows only one. Bytes are sent rather than
 dtype, and a weight must arrive unrounded.
 """
 
+import atexit
 from datetime import timedelta
 
 import torch
@@ -22,6 +23,11 @@ class GlooBroadcast:
     def __init__(self, address: str, port: int, rank: int, world_size: int):
         store = TCPStore(address, port, world_size, is_master=rank == 0, timeout=PATIENCE)
         self._group = ProcessGroupGloo(store, rank, world_size, PATIENCE)
+        # A gloo thread that outlives the interpreter aborts the process, one exit in ten on a busy machine.
+        atexit.register(self.close)
+
+    def close(self) -> None:
+        self._group = None
 
     def broadcast(self, tensor: torch.Tensor, src: int, stream=None) -> None:
         """Fill `tensor` on every rank with rank `src`'s bytes. `stream` is NCCL's, and means nothing here."""
