@@ -104,7 +104,9 @@ class Groups:
         texts = [text for experience in experiences for text in experience.prompts]
         B = len(order)
         if sorted(order) != list(range(B)):
-            raise RewardError(f"the batch's `index` is no permutation of 0..{B - 1}: groups cannot be rebuilt from {order}")
+            raise RewardError(
+                f"the batch's `index` is no permutation of 0..{B - 1}: groups cannot be rebuilt from {order}"
+            )
         if B % N:
             raise RewardError(f"{B} answers are not whole groups of {N}: the answers of some prompt are missing")
         if len(texts) != B:
@@ -124,7 +126,9 @@ class Groups:
     def gather(self, value_B: Tensor) -> Tensor:
         """Batch order → (P, N) in prompt order."""
         if value_B.numel() != self.order.numel():
-            raise RewardError(f"{value_B.numel()} rewards for {self.order.numel()} answers: one number an answer is needed")
+            raise RewardError(
+                f"{value_B.numel()} rewards for {self.order.numel()} answers: one number an answer is needed"
+            )
         sorted_B = torch.empty_like(value_B)
         sorted_B[self.order.to(value_B.device)] = value_B
         return sorted_B.reshape(-1, self.N)

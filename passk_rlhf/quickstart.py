@@ -67,10 +67,14 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def read_options(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="quickstart", description="Train a small maze policy with an advantage design.")
+    parser = argparse.ArgumentParser(
+        prog="quickstart", description="Train a small maze policy with an advantage design."
+    )
     parser.add_argument("--design", type=Path, default=Path("configs/passk.yaml"))
     parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the design")
-    parser.add_argument("--steps", type=int, default=60, help=f"training steps of {PROMPTS} mazes, {ANSWERS} answers each")
+    parser.add_argument(
+        "--steps", type=int, default=60, help=f"training steps of {PROMPTS} mazes, {ANSWERS} answers each"
+    )
     parser.add_argument("--mazes", type=int, default=256, help="held-out mazes that are measured before and after")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/quickstart"))
@@ -133,7 +137,9 @@ def train_policy(command: list[str], run: Path, steps: int) -> bool:
             job.wait()
             raise
     if failed:
-        console.print("".join(f"  {line}\n" for line in log.read_text(errors="replace").splitlines()[-15:]), markup=False)
+        console.print(
+            "".join(f"  {line}\n" for line in log.read_text(errors="replace").splitlines()[-15:]), markup=False
+        )
         console.print(f"training failed; the whole log is {log}", soft_wrap=True)
     return not failed
 

@@ -84,7 +84,11 @@ class Launch:
         import ray
         from openrlhf.utils import config
 
-        self.openrlhf = {"parse": argparse.ArgumentParser.parse_args, "hierarchize": config.hierarchize, "init": ray.init}
+        self.openrlhf = {
+            "parse": argparse.ArgumentParser.parse_args,
+            "hierarchize": config.hierarchize,
+            "init": ray.init,
+        }
         watched = (
             (argparse.ArgumentParser, "parse_args", lambda parser, *a, **k: self.parse(parser, *a, **k)),
             (config, "hierarchize", self.prepare),

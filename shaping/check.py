@@ -14,8 +14,9 @@ from fractions import Fraction
 from shaping import real
 from shaping.design import Design
 from shaping.errors import DesignError, Span, located
-from shaping.exact import Group, advantages, constant, counted_group, table
-from shaping.expression import Apply, Choose, Named, Node, Reduce
+from shaping.evaluate import Group, constant
+from shaping.exact import advantages, counted_group, table
+from shaping.nodes import Apply, Choose, Named, Node, Reduce
 from shaping.real import Undefined, Unusable
 
 Case = tuple[Group, int]  # a group of N by its counts, and which kind of its answers: 0 correct, 1 wrong

@@ -17,33 +17,24 @@ tensors (lower.py).
 
 from __future__ import annotations
 
-import keyword
-from collections.abc import Callable, Mapping as Names
+from collections.abc import Mapping as Names
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shaping.document import Items, Mapping, Scalar, Value, read
-from shaping.errors import DesignError, Source, Span, located, names_hint
-from shaping.expression import MAX_DEPTH, Choose, Name, Named, Node, Number, Reduce, parse, walk
-from shaping.vocabulary import ANSWER, CONSTANT, RESERVED, SIGNALS
+from shaping.document import Mapping, Scalar, Value, read
+from shaping.errors import DesignError, Source, Span, located
+from shaping.expression import MAX_DEPTH, parse
+from shaping.nodes import Choose, Name, Named, Node, Reduce, walk
+from shaping.params import Param, edited, fresh_name, read_params
+from shaping.vocabulary import ANSWER, CONSTANT, SIGNALS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 SECTIONS = ("name", "correct", "params", "let", "advantage")
 DEFAULT_VERDICT = "score >= 1"
-
-
-@dataclass(frozen=True)
-class Param:
-    name: str
-    value: Fraction
-    span: Span  # where the file gives it
-    low: Node | None = None  # bounds, over N alone
-    high: Node | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +147,7 @@ def _design(source: Source, params: Names[str, object]) -> Design:
     if "advantage" not in top.entries:
         hint = "say what an answer gets: `advantage: r - mean(r)`"
         raise DesignError(located(source.span(0, 1), "a design needs `advantage:`", hint))
-    known, edits = _params(top.get("params"), params, source)
+    known, edits = read_params(top.get("params"), params, source)
     names = _Names(known, _section(top, "let"))
     advantage, flat = _advantage(top.get("advantage"), names)
     names.resolve_all()
@@ -168,7 +159,7 @@ def _design(source: Source, params: Names[str, object]) -> Design:
         flat=flat,
         verdict=_verdict(top.get("correct"), known),
         graded="correct" in top.entries,
-        resolved=_edited(source.text, edits),
+        resolved=edited(source.text, edits),
     )
 
 
@@ -183,7 +174,7 @@ class _Names:
         self.done: dict[str, Named] = {}
         self.open: list[str] = []  # the lets being read, outermost first
         for key, (scalar, _) in lets.items():
-            _fresh(key, scalar.span)
+            fresh_name(key, scalar.span)
             if key in params:
                 raise DesignError(located(scalar.span, f"{key!r} is already a parameter", "choose another name"))
 
@@ -202,7 +193,9 @@ class _Names:
             return None
         if name in self.open:
             circle = " → ".join([*self.open[self.open.index(name) :], name])
-            raise DesignError(located(span, f"'let' goes in a circle: {circle}", "define one of them without the others"))
+            raise DesignError(
+                located(span, f"'let' goes in a circle: {circle}", "define one of them without the others")
+            )
         if len(self.open) == MAX_DEPTH:
             raise DesignError(located(span, f"more than {MAX_DEPTH} `let` names, each needing the next"))
         if name not in self.done:
@@ -218,14 +211,6 @@ class _Names:
             self.lookup(name, scalar.span)
 
 
-def _fresh(name: str, span: Span) -> None:
-    if not name.isidentifier() or not name.isascii() or name.startswith("_") or keyword.iskeyword(name):
-        hint = "letters, digits and _, beginning with a letter, and no word of Python's grammar: not lambda, but lam"
-        raise DesignError(located(span, f"{name!r} cannot be a name", hint))
-    if name in RESERVED:
-        raise DesignError(located(span, f"{name!r} already means something in every design", "choose another name"))
-
-
 # ── Sections ────────────────────────────────────────────────────────────────
 
 
@@ -234,7 +219,11 @@ def _section(top: Mapping, key: str) -> dict[str, tuple[Scalar, Value]]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
-        raise DesignError(located(top.entries[key][0].span, f"'{key}' is a mapping of names", f"write:  {key}:\n          name: formula"))
+        raise DesignError(
+            located(
+                top.entries[key][0].span, f"'{key}' is a mapping of names", f"write:  {key}:\n          name: formula"
+            )
+        )
     return value.entries
 
 
@@ -268,7 +257,9 @@ def _verdict(value: Value | None, params: Names[str, Param]) -> Node:
     if value is None:
         value = read(Source("<default>", f"correct: {DEFAULT_VERDICT}")).get("correct")
     if not isinstance(value, Scalar):
-        raise DesignError(located(value.span, "'correct' is one formula over `score`", "for example: correct: score > 0.5"))
+        raise DesignError(
+            located(value.span, "'correct' is one formula over `score`", "for example: correct: score > 0.5")
+        )
 
     def lookup(name: str, span: Span) -> Node | None:
         if name == "score":
@@ -283,65 +274,3 @@ def _verdict(value: Value | None, params: Names[str, Param]) -> Node:
     if node.scope != ANSWER:
         raise DesignError(located(value.span, "'correct' does not look at the answer", "use `score`: score > 0.5"))
     return node
-
-
-def _params(
-    section: Value | None, chosen: Names[str, object], source: Source
-) -> tuple[dict[str, Param], list[tuple[Scalar, str]]]:
-    if section is not None and not isinstance(section, Mapping):
-        raise DesignError(located(section.span, "'params' is a mapping", "for example: params: {k: 4}"))
-    entries = section.entries if section else {}
-    for name in chosen:
-        if name not in entries:
-            hint = names_hint(name, entries, "parameters") if entries else "this design has no parameters"
-            raise DesignError(f"{source.path}: no parameter {name!r} to set\nhint: {hint}")
-    params, edits = {}, []
-    for name, (key, value) in entries.items():
-        _fresh(name, key.span)
-        low = high = None
-        if isinstance(value, Mapping):
-            value.only(("default", "range"), f"for parameter {name!r}")
-            if "default" not in value.entries:
-                raise DesignError(located(key.span, f"parameter {name!r} has no default", "add `default: <number>`"))
-            if (bounds := value.get("range")) is not None:
-                low, high = _range(name, bounds)
-            value = value.get("default")
-        if not isinstance(value, Scalar):
-            raise DesignError(located(value.span, f"parameter {name!r} is one number"))
-        number, scalar = _number(value.text, name, value.place), value
-        if name in chosen:
-            text = str(chosen[name])
-            number = _number(text, name, lambda start, end: Source(f"--advantage-param {name}=", text).span(start, end))
-            edits.append((scalar, str(number)))
-        params[name] = Param(name, number, scalar.span, low, high)
-    return params, edits
-
-
-def _range(name: str, bounds: Value) -> tuple[Node, Node]:
-    if not isinstance(bounds, Items) or len(bounds.items) != 2 or not all(isinstance(b, Scalar) for b in bounds.items):
-        raise DesignError(located(bounds.span, f"the range of {name!r} is two bounds", "for example: range: [1, N]"))
-
-    def lookup(found: str, span: Span) -> Node | None:
-        return Name("N", span, CONSTANT, True) if found == "N" else None
-
-    low, high = (
-        parse(bound.text, where=f"params.{name}.range", place=bound.place, lookup=lookup, names=["N"])
-        for bound in bounds.items
-    )
-    return low, high
-
-
-def _number(text: str, name: str, place: Callable[[int, int], Span]) -> Fraction:
-    from shaping.exact import constant  # as in Design.check
-
-    node = parse(text, where=f"params.{name}", place=place, lookup=lambda *_: None, names=[])
-    value = node.value if isinstance(node, Number) else constant(node, {})
-    if not isinstance(value, Fraction):
-        raise DesignError(located(place(0, len(text)), f"parameter {name!r} is a plain number", "for example 0.5 or 1/3"))
-    return value
-
-
-def _edited(text: str, edits: list[tuple[Scalar, str]]) -> str:
-    for scalar, new in sorted(edits, key=lambda edit: -edit[0].offsets[0]):
-        text = text[: scalar.offsets[0]] + new + text[scalar.offsets[-1] :]
-    return text

@@ -30,7 +30,9 @@ class Scalar:
         """Characters start..end of `text` → their span in the file."""
         last = len(self.offsets) - 1
         start, end = min(start, last), min(max(end, start + 1), last)
-        return self.source.span(self.offsets[start], self.offsets[end - 1] + 1 if end > start else self.offsets[start] + 1)
+        return self.source.span(
+            self.offsets[start], self.offsets[end - 1] + 1 if end > start else self.offsets[start] + 1
+        )
 
     @property
     def span(self) -> Span:
@@ -52,7 +54,9 @@ class Mapping:
         """Refuse keys that mean nothing here."""
         for key, (scalar, _) in self.entries.items():
             if key not in known:
-                raise DesignError(located(scalar.span, f"unknown key {key!r} {where}", names_hint(key, known, "keys here")))
+                raise DesignError(
+                    located(scalar.span, f"unknown key {key!r} {where}", names_hint(key, known, "keys here"))
+                )
 
     def get(self, key: str) -> Value | None:
         return self.entries[key][1] if key in self.entries else None
@@ -120,12 +124,19 @@ def _value(node: yaml.Node, source: Source) -> Value:
         return Items(tuple(_value(item, source) for item in node.value), span)
     entries: dict[str, tuple[Scalar, Value]] = {}
     for key_node, value_node in node.value:
-        if node.flow_style and isinstance(value_node, yaml.ScalarNode) and not value_node.value and ")" in key_node.value:
+        if (
+            node.flow_style
+            and isinstance(value_node, yaml.ScalarNode)
+            and not value_node.value
+            and ")" in key_node.value
+        ):
             hint = "inside { } a comma ends the entry: quote a formula that has one, or give it a line of its own"
             at = source.span(key_node.start_mark.index, key_node.end_mark.index)
             raise DesignError(located(at, f"{key_node.value!r} is no key", hint))
         if not isinstance(key_node, yaml.ScalarNode):
-            raise DesignError(located(source.span(key_node.start_mark.index, key_node.end_mark.index), "a key is one word"))
+            raise DesignError(
+                located(source.span(key_node.start_mark.index, key_node.end_mark.index), "a key is one word")
+            )
         key = _scalar(key_node, source)
         if key.text in entries:
             first = entries[key.text][0].span

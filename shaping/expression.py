@@ -10,112 +10,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
 
 from shaping.errors import DesignError, Span, located, names_hint
+from shaping.nodes import Apply, Choose, Node, Number, Reduce
 from shaping.vocabulary import ANSWER, CONSTANT, FUNCTIONS, GROUP, OPERATORS, REDUCTIONS, SCOPES, Function, Reduction
 
 MAX_LENGTH = 4_000  # characters
 MAX_DEPTH = 100
-
-# ── What a formula becomes ──────────────────────────────────────────────────
-# A formula is a graph: a `let` used twice is one node. Nodes are compared by identity.
-
-
-@dataclass(frozen=True, eq=False)
-class Number:
-    value: Fraction
-    span: Span
-    scope: str = CONSTANT
-    counted: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Name:
-    """A signal of the group (`n_pos`, `r`) or a parameter of the design."""
-
-    name: str
-    span: Span
-    scope: str
-    counted: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Named:
-    """A `let`: its name is kept for messages and for the compiled code."""
-
-    name: str
-    body: Node
-    span: Span
-
-    @property
-    def scope(self) -> str:
-        return self.body.scope
-
-    @property
-    def counted(self) -> bool:
-        return self.body.counted
-
-
-@dataclass(frozen=True, eq=False)
-class Apply:
-    function: Function
-    operands: tuple[Node, ...]
-    span: Span
-    scope: str
-    counted: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Choose:
-    """`then if condition else otherwise`: only the chosen branch has to be defined."""
-
-    operands: tuple[Node, Node, Node]  # condition, then, otherwise
-    span: Span
-    scope: str
-    counted: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Reduce:
-    reduction: Reduction
-    operand: Node
-    options: tuple[tuple[str, int], ...]
-    span: Span
-    scope: str
-    counted: bool
-
-
-Node = Number | Name | Named | Apply | Choose | Reduce
-
-
-def walk(root: Node) -> Iterator[Node]:
-    """Every node of a formula, once, outermost first."""
-    seen: set[int] = set()
-    left = [root]
-    while left:
-        node = left.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
-            yield node
-            left += _parts(node)
-
-
-def _parts(node: Node) -> list[Node]:
-    match node:
-        case Named(body=body):
-            return [body]
-        case Apply(operands=operands) | Choose(operands=operands):
-            return list(operands)
-        case Reduce(operand=operand):
-            return [operand]
-    return []
-
-
-# ── From text ───────────────────────────────────────────────────────────────
 
 
 def parse(
@@ -142,13 +47,17 @@ def parse(
         raise DesignError(located(place(0, 1), f"'{where}' is longer than {MAX_LENGTH:,} characters"))
     if "#" in text:  # a line break counts as a blank, so a comment would swallow the lines after it
         at = text.index("#")
-        raise DesignError(located(place(at, at + 1), f"a comment inside '{where}'", "put it on a line of its own, outside"))
+        raise DesignError(
+            located(place(at, at + 1), f"a comment inside '{where}'", "put it on a line of its own, outside")
+        )
     foreign = re.search(r"[^\x20-\x7e\s]", text)
     if foreign:
         message = f"character {foreign.group()!r} in '{where}' is not part of the language"
         raise DesignError(located(place(*foreign.span()), message, "formulas are written in ASCII: - * / ** <= !="))
     # Same length, so offsets stay true: a formula is one line, and 010 is ten.
-    line = re.sub(r"(?<![\w.])(?<![\d.][eE][-+])0+(?=\d)", lambda zeros: " " * len(zeros.group()), re.sub(r"\s", " ", text))
+    line = re.sub(
+        r"(?<![\w.])(?<![\d.][eE][-+])0+(?=\d)", lambda zeros: " " * len(zeros.group()), re.sub(r"\s", " ", text)
+    )
     indent = len(line) - len(line.lstrip())
     try:
         tree = ast.parse(line.strip(), mode="eval").body
@@ -157,7 +66,9 @@ def parse(
     except SyntaxError as error:
         # Offset 0 or beyond the text means: something is missing at the end.
         at = indent + error.offset - 1 if error.offset else len(line.rstrip())
-        raise DesignError(located(place(at, at + 1), f"cannot read '{where}' as a formula", _syntax_hint(text))) from None
+        raise DesignError(
+            located(place(at, at + 1), f"cannot read '{where}' as a formula", _syntax_hint(text))
+        ) from None
     return _Reader(line, indent, where, place, lookup, names).read(tree, 0)
 
 
@@ -234,7 +145,9 @@ class _Reader:
                 return Choose(parts, self.span(tree), _widest(parts), all(part.counted for part in parts))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
                 return self.call(tree, name, [inner(arg) for arg in args], keywords)
-        self.refuse(tree, "is not part of the language", "numbers, names, + - * / **, comparisons, a if c else b, functions")
+            case _:
+                hint = "numbers, names, + - * / **, comparisons, a if c else b, functions"
+                self.refuse(tree, "is not part of the language", hint)
 
     def name(self, tree: ast.Name, name: str) -> Node:
         found = self.lookup(name, self.span(tree))
@@ -283,7 +196,9 @@ class _Reader:
     def apply(self, row: Function, operands: list[Node], tree: ast.expr) -> Apply:
         counted = all(operand.counted for operand in operands)
         if not row.torch and not counted:
-            self.refuse(tree, "depends on the rewards themselves", f"{row.name} takes counts: N, n_pos, n_neg, parameters")
+            self.refuse(
+                tree, "depends on the rewards themselves", f"{row.name} takes counts: N, n_pos, n_neg, parameters"
+            )
         return Apply(row, tuple(operands), self.span(tree), _widest(operands), counted)
 
     def chain(self, parts: list[Node], rows: list[str], tree: ast.expr) -> Node:

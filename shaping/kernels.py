@@ -66,14 +66,18 @@ def choose(condition: Tensor, then: Tensor | float, otherwise: Tensor | float, *
 
 def _alike(a: Tensor | float, b: Tensor | float) -> tuple[Tensor, Tensor]:
     like = a if isinstance(a, Tensor) else b
-    return torch.as_tensor(a, dtype=like.dtype, device=like.device), torch.as_tensor(b, dtype=like.dtype, device=like.device)
+    return torch.as_tensor(a, dtype=like.dtype, device=like.device), torch.as_tensor(
+        b, dtype=like.dtype, device=like.device
+    )
 
 
 # ── Where an operation has no value ─────────────────────────────────────────
 
 
 def divides_by_zero(a: Tensor | float, b: Tensor | float) -> Tensor:
-    return torch.full_like(a, True, dtype=torch.bool) if isinstance(b, float) else b == 0  # a number comes here only as 0
+    return (
+        torch.full_like(a, True, dtype=torch.bool) if isinstance(b, float) else b == 0
+    )  # a number comes here only as 0
 
 
 def is_negative(a: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from shaping.check import check
 from shaping.design import Design
 from shaping.errors import DesignError, RewardError, Span, located
 from shaping.exact import counted_group, table
-from shaping.expression import Apply, Choose, Name, Named, Node, Reduce
+from shaping.nodes import Apply, Choose, Name, Named, Node, Reduce
 from shaping.real import Real, Undefined, Unusable
 from shaping.vocabulary import ANSWER, CONSTANT, OPERATORS
 
@@ -64,7 +64,7 @@ def advantage(design: Design, reward_PN: Tensor, score_PN: Tensor | None = None)
 
 @lru_cache(maxsize=64)
 def lowered(
-    design: Design, N: int, dtype: torch.dtype = torch.float32, device: torch.device = torch.device("cpu")
+    design: Design, N: int, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
 ) -> fx.GraphModule:
     """The function for groups of N, with its tables on `device`. Takes only rewards that were checked.
 
@@ -203,13 +203,17 @@ class _Lowering:
             case Reduce(reduction=reduction, operand=operand, options=options):
                 inner = self.lower(operand)
                 undefined = inner.undefined and self.call(torch.any, inner.undefined, -1, True)
-                result = self.call(pkgutil.resolve_name(reduction.torch), self.numeric(inner), name=name, **dict(options))
+                result = self.call(
+                    pkgutil.resolve_name(reduction.torch), self.numeric(inner), name=name, **dict(options)
+                )
                 return _Value(result, undefined)
 
     def choose(self, yes: fx.Node, then: _Value, otherwise: _Value, name: str | None = None) -> fx.Node:
         return self.call(kernels.choose, yes, self.numeric(then), self.numeric(otherwise), dtype=self.dtype, name=name)
 
-    def undefined_of_branches(self, condition: fx.Node, then: fx.Node | None, otherwise: fx.Node | None) -> fx.Node | None:
+    def undefined_of_branches(
+        self, condition: fx.Node, then: fx.Node | None, otherwise: fx.Node | None
+    ) -> fx.Node | None:
         """Only the branch that is taken has to have a value."""
         if then is None and otherwise is None:
             return None

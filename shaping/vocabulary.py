@@ -81,7 +81,9 @@ SIGNALS = {
         Signal("n_pos", GROUP, "correct answers in the group", "count", True),
         Signal("n_neg", GROUP, "wrong answers in the group, N - n_pos", "count", True),
         Signal("p", GROUP, "share of correct answers, n_pos / N", "0 to 1", True),
-        Signal("correct", ANSWER, "1 if this answer's raw score passes the design's `correct:`, else 0", "0 or 1", True),
+        Signal(
+            "correct", ANSWER, "1 if this answer's raw score passes the design's `correct:`, else 0", "0 or 1", True
+        ),
         Signal("r", ANSWER, "this answer's reward, after the host's length penalties", "reward", False),
         Signal("score", ANSWER, "this answer's raw score, before any penalty", "score", False),
     )
@@ -120,7 +122,9 @@ OPERATORS = {
         Function("at_least", (2, 2), "a >= b", lambda a, b: _truth(real.compare(a, b) >= 0), "operator:ge", infix=">="),
         Function("equal", (2, 2), "a == b", lambda a, b: _truth(real.compare(a, b) == 0), "operator:eq", infix="=="),
         Function("unequal", (2, 2), "a != b", lambda a, b: _truth(real.compare(a, b) != 0), "operator:ne", infix="!="),
-        Function("and", (2, 2), "a and b", lambda a, b: _truth(real.sign(a) and real.sign(b)), "operator:and_", infix="and"),
+        Function(
+            "and", (2, 2), "a and b", lambda a, b: _truth(real.sign(a) and real.sign(b)), "operator:and_", infix="and"
+        ),
         Function("or", (2, 2), "a or b", lambda a, b: _truth(real.sign(a) or real.sign(b)), "operator:or_", infix="or"),
         Function("not", (1, 1), "not a", lambda a: _truth(not real.sign(a)), "torch:logical_not", infix="not"),
     )

@@ -1,7 +1,11 @@
-"""One profile for every property test: the same examples on every machine, no time limit that a busy core could miss."""
+"""For every test: one profile for properties, and a way to fail instead of hanging."""
 
+import signal
+
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+# The same examples on every machine, and no time limit that a busy core could miss.
 settings.register_profile(
     "reproducible",
     derandomize=True,
@@ -12,3 +16,17 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("reproducible")
+
+
+@pytest.fixture
+def soon():
+    """The test must be done within ten seconds; what is meant is far less."""
+
+    def late(*_):
+        raise TimeoutError("still computing after ten seconds")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)

@@ -7,7 +7,6 @@ import pytest
 import shaping
 from shaping import exact
 from shaping.errors import DesignError
-from test_real import seconds
 
 MISTAKES = {
     # ------------------------------------------------------------ not a design at all
@@ -550,8 +549,9 @@ def test_a_byte_order_mark_and_a_document_start_are_read_over(tmp_path):
     ["advantage: " + "[" * 5_000, "a: " * 30_000, "advantage: " + "{a: " * 5_000, "- " * 20_000, "x" * 70_000, "? " * 10_000],
     ids=["brackets", "colons", "braces", "dashes", "length", "questions"],
 )
+@pytest.mark.usefixtures("soon")
 def test_hostile_yaml_ends_in_a_design_error_and_soon(text):
-    with seconds(5), pytest.raises(DesignError, match=r"^d\.yaml:"):
+    with pytest.raises(DesignError, match=r"^d\.yaml:"):
         shaping.loads(text, "d.yaml")
 
 

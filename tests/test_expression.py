@@ -7,7 +7,6 @@ import shaping
 from oracle import nearest_float64, over_root
 from shaping import exact, real
 from shaping.errors import DesignError
-from test_real import seconds
 
 # One group for every formula below. Of rewards 2, 1, 0, 1 three are correct (1 or more): N = 4, n_pos = 3, n_neg = 1,
 # p = 3/4; mean 1, sum 4, squares about the mean 1 + 0 + 1 + 0 = 2.
@@ -385,8 +384,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.usefixtures("soon")
 def test_hostile_formulas_end_in_a_design_error_and_soon(what):
-    with seconds(5), pytest.raises(DesignError, match=r"^d\.yaml:\d+:\d+: "):
+    with pytest.raises(DesignError, match=r"^d\.yaml:\d+:\d+: "):
         design(HOSTILE[what]).check(8)
 
 
@@ -398,19 +398,20 @@ LETS = {
 
 
 @pytest.mark.parametrize("what", LETS)
+@pytest.mark.usefixtures("soon")
 def test_four_hundred_lets_end_in_a_design_error_and_soon(what):
     first, rule = LETS[what]
     lets = [f"  a0: {first}"] + [f"  a{i + 1}: {rule.format(f'a{i}')}" for i in range(400)]
-    with seconds(5), pytest.raises(DesignError):
+    with pytest.raises(DesignError):
         shaping.loads("\n".join(["let:", *lets, "advantage: a400"])).check(4)
 
 
 @pytest.mark.parametrize("first", ["r", "n_pos", "log(n_pos + 2)", "sqrt(n_pos) + sqrt(2)"])
+@pytest.mark.usefixtures("soon")
 def test_a_let_used_twice_by_each_next_one_is_computed_once(first):
     lets = [f"  a0: {first}"] + [f"  a{i + 1}: a{i} + a{i}" for i in range(40)]
     doubled = shaping.loads("\n".join(["let:", *lets, "advantage: a40 > 2**40"]))
-    with seconds(5):
-        doubled.check(4)
-        # rewards 1, 1, 1, 0: r is 1, 1, 1, 0; n_pos is 3; log 5 is 1.6; sqrt 3 + sqrt 2 is 3.1; compared with 1
-        expected = {"r": [0, 0, 0, 0]}.get(first, [1, 1, 1, 1])
-        assert exact.advantages(doubled, [1, 1, 1, 0]) == expected
+    doubled.check(4)
+    # rewards 1, 1, 1, 0: r is 1, 1, 1, 0; n_pos is 3; log 5 is 1.6; sqrt 3 + sqrt 2 is 3.1; compared with 1
+    expected = {"r": [0, 0, 0, 0]}.get(first, [1, 1, 1, 1])
+    assert exact.advantages(doubled, [1, 1, 1, 0]) == expected

@@ -6,12 +6,14 @@ from types import SimpleNamespace
 import oracle
 import pytest
 import torch
+
 from passk_rlhf.cpu import replacements
 
 replacements.register()
 
 from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
+
 from passk_rlhf import patch  # noqa: E402
 from passk_rlhf.hook import Groups, refuse_missing_rewards  # noqa: E402
 from shaping import DesignError, RewardError  # noqa: E402
@@ -85,7 +87,9 @@ def run(args, experiences, **kwargs):
 def test_passk_gives_every_token_the_oracle_value_of_its_answer_in_any_order():
     rewards = [1, 0, 0, 1, 0, 0, 0, 0, 1, 1, 1, 0]
     order = random.Random(7).sample(range(12), 12)
-    found = run(arguments("design", CONFIGS["passk"].replace("default: 4", "default: 2")), batch(rewards, order=order, cut=5))
+    found = run(
+        arguments("design", CONFIGS["passk"].replace("default: 4", "default: 2")), batch(rewards, order=order, cut=5)
+    )
     for group in range(3):
         exact = oracle.passk_by_enumeration([bool(r) for r in rewards[group * N : group * N + N]], 2)
         for answer, value in enumerate(exact):
@@ -183,7 +187,10 @@ def test_the_metrics_of_the_step_reach_info_as_the_oracle_computes_them():
         ({"rewards": [1, 0, 0.5, 0]}, "score 0.5 at prompt 0, answer 2 is neither 0 nor 1"),
         ({"rewards": [1, 0, float("nan"), 0]}, "score nan at prompt 0, answer 2"),
         ({"rewards": [1, 0, 0, 0, 1, 0]}, "6 answers are not whole groups of 4"),
-        ({"rewards": [1, 0, 0, 0], "prompts": ["a", "a", "b", "a"]}, "group 0 mixes prompts: answer 0 is to 'a', answer 2 to 'b'"),
+        (
+            {"rewards": [1, 0, 0, 0], "prompts": ["a", "a", "b", "a"]},
+            "group 0 mixes prompts: answer 0 is to 'a', answer 2 to 'b'",
+        ),
         ({"rewards": [1, 0, 0, 0], "order": [0, 1, 1, 3]}, "no permutation of 0..3"),
     ],
 )
@@ -204,7 +211,10 @@ def test_an_advantage_that_overflows_is_refused_with_its_place():
 
 
 def test_an_answer_without_reward_is_named_before_openrlhf_fails_on_it():
-    samples = [Experience(rewards=torch.tensor([1.0]), prompts=["a"]), Experience(rewards=None, prompts=["find the way"])]
+    samples = [
+        Experience(rewards=torch.tensor([1.0]), prompts=["a"]),
+        Experience(rewards=None, prompts=["find the way"]),
+    ]
     with pytest.raises(RewardError, match=r"no reward \(None\) for answer 1 .* 1 of 2(.|\n)*'find the way'"):
         refuse_missing_rewards(samples)
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from passk_rlhf import train_ppo_ray
 from passk_rlhf.cpu import replacements
 
@@ -127,7 +128,10 @@ def test_a_mistake_in_the_yaml_is_shown_at_its_place(launch, tmp_path, text, mes
     ("flags", "message"),
     [
         (["--advantage-design", "none.yaml"], "none.yaml: cannot read the design: No such file or directory"),
-        (["--advantage-design", PASSK, "--advantage-param", "k=9"], "k = 9 is outside 1..8, its range for groups of N = 8"),
+        (
+            ["--advantage-design", PASSK, "--advantage-param", "k=9"],
+            "k = 9 is outside 1..8, its range for groups of N = 8",
+        ),
         (["--advantage-design", PASSK, "--advantage-param", "j=2"], "no parameter 'j' to set"),
         (["--advantage-design", PASSK, "--advantage-param", "k"], "write NAME=VALUE, for example k=8"),
         (["--advantage-design", PASSK, "--advantage-param", "k=two"], "unknown name 'two' in 'params.k'"),
@@ -159,10 +163,13 @@ def test_a_counting_design_with_a_reward_model_is_refused(launch):
 
 def test_a_worker_error_that_explains_itself_is_shown_without_a_traceback(monkeypatch, capsys):
     import ray
+
     from shaping import RewardError
 
     def failing(self):
-        raise ray.exceptions.RayTaskError("step", "a long traceback", RewardError("reward 0.5 at prompt 3")).as_instanceof_cause()
+        raise ray.exceptions.RayTaskError(
+            "step", "a long traceback", RewardError("reward 0.5 at prompt 3")
+        ).as_instanceof_cause()
 
     monkeypatch.setattr(train_ppo_ray.Launch, "run", failing)
     assert train_ppo_ray.main([]) == 2

@@ -5,6 +5,7 @@ import random
 import oracle
 import pytest
 import torch
+
 from passk_rlhf.metrics import MetricsFile, pass_at_k, powers_of_two, step_metrics
 
 

@@ -4,6 +4,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+
 from passk_rlhf import patch
 from passk_rlhf.cpu import replacements
 

@@ -3,6 +3,7 @@ import threading
 import time
 
 import pytest
+
 from passk_rlhf import quickstart
 
 TRAIN = {
@@ -21,7 +22,7 @@ def test_lines_are_followed_whole_while_they_are_written_and_to_the_end(tmp_path
     def write():
         time.sleep(0.2)
         with path.open("w") as file:
-            for part in ('{"a": 1}\n{"a"', ': 2}\n', '{"a": 3}\n'):
+            for part in ('{"a": 1}\n{"a"', ": 2}\n", '{"a": 3}\n'):
                 file.write(part)
                 file.flush()
                 time.sleep(0.7)
@@ -50,7 +51,10 @@ def test_the_plot_starts_at_the_measured_policy_and_follows_the_evaluations(tmp_
     monkeypatch.setattr(pyplot, "close", drawn.append)
     quickstart.plot(tmp_path, "passk", {1: 0.3, 8: 0.6})
     (axes,) = drawn[0].axes
-    curves = {text.get_text(): list(zip(*line.get_data(), strict=True)) for line, text in zip(axes.lines, axes.texts, strict=True)}
+    curves = {
+        text.get_text(): list(zip(*line.get_data(), strict=True))
+        for line, text in zip(axes.lines, axes.texts, strict=True)
+    }
     assert curves == {
         "Pass@1": [(0, 0.3), (20, 0.4), (40, 0.5)],
         "Pass@8": [(0, 0.6), (20, 0.71), (40, 0.8)],
@@ -61,7 +65,14 @@ def test_the_plot_starts_at_the_measured_policy_and_follows_the_evaluations(tmp_
 def test_the_command_is_the_launchers_with_a_design(tmp_path):
     options = quickstart.read_options(["--param", "k=2", "--steps", "5"])
     command = quickstart.training_command(options, tmp_path)
-    assert command[1:7] == ["-m", "passk_rlhf.train_ppo_ray", "--advantage-design", "configs/passk.yaml", "--advantage-param", "k=2"]
+    assert command[1:7] == [
+        "-m",
+        "passk_rlhf.train_ppo_ray",
+        "--advantage-design",
+        "configs/passk.yaml",
+        "--advantage-param",
+        "k=2",
+    ]
     assert command[command.index("--rollout.n_samples_per_prompt") + 1] == "8"
 
 

@@ -1,7 +1,5 @@
 """Exact numbers, checked against identities, against the oracle's rounding and against Python's `decimal`."""
 
-import signal
-from contextlib import contextmanager
 from decimal import Decimal, localcontext
 from fractions import Fraction as F
 from math import comb
@@ -44,22 +42,6 @@ def decimals(terms):
     """The same sum by Python's decimal, 90 digits."""
     with localcontext(prec=90):
         return sum((Decimal(c.numerator) / c.denominator * (Decimal(q.numerator) / q.denominator).sqrt() for c, q in terms), Decimal(0))
-
-
-@contextmanager
-def seconds(limit):
-    """Fail instead of hanging."""
-
-    def late(*_):
-        raise AssertionError(f"still computing after {limit} s")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(limit)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
 
 
 # ---------------------------------------------------------------- rationals and roots
@@ -224,17 +206,18 @@ def test_where_there_is_no_value_it_says_why(compute, says):
         lambda: real.nearest(real.exp(real.negate(real.exp(F(100))))),
     ],
 )
+@pytest.mark.usefixtures("soon")
 def test_numbers_too_large_for_mathematics_are_refused_at_once(compute):
-    with seconds(5), pytest.raises(Unusable):
+    with pytest.raises(Unusable):
         compute()
 
 
+@pytest.mark.usefixtures("soon")
 def test_a_number_that_is_its_own_sum_many_times_over_is_still_quick():
     value = log(3)
     for _ in range(60):
         value = real.add(value, value)
-    with seconds(5):
-        assert real.nearest(value) == pytest.approx(2**60 * 1.0986122886681098, rel=1e-15)
+    assert real.nearest(value) == pytest.approx(2**60 * 1.0986122886681098, rel=1e-15)
 
 
 # ---------------------------------------------------------------- binomials

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import oracle
 import pytest
-from test_stack_training import N, PROMPTS, ROOT, command, environment
+from test_stack_training import PROMPTS, ROOT, N, command, environment
 
 pytestmark = pytest.mark.stack
 

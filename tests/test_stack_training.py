@@ -10,6 +10,7 @@ from pathlib import Path
 import oracle
 import pytest
 import torch
+
 from passk_rlhf.tasks import maze as task
 
 pytestmark = pytest.mark.stack

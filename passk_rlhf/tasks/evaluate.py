@@ -22,7 +22,13 @@ BATCH = 512  # answers generated at once
 
 @torch.no_grad()
 def solve(
-    model_dir: str | Path, mazes: Sequence[str], *, samples: int, seed: int, temperature: float = 1.0, max_moves: int = 24
+    model_dir: str | Path,
+    mazes: Sequence[str],
+    *,
+    samples: int,
+    seed: int,
+    temperature: float = 1.0,
+    max_moves: int = 24,
 ) -> Tensor:
     """Sample `samples` answers to each maze at this temperature, from the whole vocabulary.
 

@@ -1,0 +1,104 @@
+"""The `params:` section: numbers of a design that a launch may change, and the ranges that they must keep.
+
+    k: 4                                 a default
+    k: {default: 4, range: [1, N]}       bounds are formulas over N, checked once N is known
+
+A number is exact: 0.1 is one tenth, 1/3 a third.
+"""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Callable
+from collections.abc import Mapping as Names
+from dataclasses import dataclass
+from fractions import Fraction
+
+from shaping.document import Items, Mapping, Scalar, Value
+from shaping.errors import DesignError, Source, Span, located, names_hint
+from shaping.evaluate import constant
+from shaping.expression import parse
+from shaping.nodes import Name, Node
+from shaping.vocabulary import CONSTANT, RESERVED
+
+
+@dataclass(frozen=True)
+class Param:
+    name: str
+    value: Fraction
+    span: Span  # where the file gives it
+    low: Node | None = None  # bounds, over N alone
+    high: Node | None = None
+
+
+def read_params(
+    section: Value | None, chosen: Names[str, object], source: Source
+) -> tuple[dict[str, Param], list[tuple[Scalar, str]]]:
+    """The parameters with `chosen` in place of defaults, and what to change in the text so that it says the same."""
+    if section is not None and not isinstance(section, Mapping):
+        raise DesignError(located(section.span, "'params' is a mapping", "for example: params: {k: 4}"))
+    entries = section.entries if section else {}
+    for name in chosen:
+        if name not in entries:
+            hint = names_hint(name, entries, "parameters") if entries else "this design has no parameters"
+            raise DesignError(f"{source.path}: no parameter {name!r} to set\nhint: {hint}")
+    params, edits = {}, []
+    for name, (key, value) in entries.items():
+        fresh_name(name, key.span)
+        low = high = None
+        if isinstance(value, Mapping):
+            value.only(("default", "range"), f"for parameter {name!r}")
+            if "default" not in value.entries:
+                raise DesignError(located(key.span, f"parameter {name!r} has no default", "add `default: <number>`"))
+            if (bounds := value.get("range")) is not None:
+                low, high = _range(name, bounds)
+            value = value.get("default")
+        if not isinstance(value, Scalar):
+            raise DesignError(located(value.span, f"parameter {name!r} is one number"))
+        number = _number(value.text, name, value.place)
+        if name in chosen:
+            given = Source(f"--advantage-param {name}=", str(chosen[name]))
+            number = _number(given.text, name, given.span)
+            edits.append((value, str(number)))
+        params[name] = Param(name, number, value.span, low, high)
+    return params, edits
+
+
+def _range(name: str, bounds: Value) -> tuple[Node, Node]:
+    if not isinstance(bounds, Items) or len(bounds.items) != 2 or not all(isinstance(b, Scalar) for b in bounds.items):
+        raise DesignError(located(bounds.span, f"the range of {name!r} is two bounds", "for example: range: [1, N]"))
+
+    def lookup(found: str, span: Span) -> Node | None:
+        return Name("N", span, CONSTANT, True) if found == "N" else None
+
+    low, high = (
+        parse(bound.text, where=f"params.{name}.range", place=bound.place, lookup=lookup, names=["N"])
+        for bound in bounds.items
+    )
+    return low, high
+
+
+def _number(text: str, name: str, place: Callable[[int, int], Span]) -> Fraction:
+    node = parse(text, where=f"params.{name}", place=place, lookup=lambda *_: None, names=[])
+    value = constant(node, {})
+    if not isinstance(value, Fraction):
+        raise DesignError(
+            located(place(0, len(text)), f"parameter {name!r} is a plain number", "for example 0.5 or 1/3")
+        )
+    return value
+
+
+def edited(text: str, edits: list[tuple[Scalar, str]]) -> str:
+    """`text` with each of these scalars replaced, everything around them kept."""
+    for scalar, new in sorted(edits, key=lambda edit: -edit[0].offsets[0]):
+        text = text[: scalar.offsets[0]] + new + text[scalar.offsets[-1] :]
+    return text
+
+
+def fresh_name(name: str, span: Span) -> None:
+    """Refuse what cannot be, or already is, a name in a formula."""
+    if not name.isidentifier() or not name.isascii() or name.startswith("_") or keyword.iskeyword(name):
+        hint = "letters, digits and _, beginning with a letter, and no word of Python's grammar: not lambda, but lam"
+        raise DesignError(located(span, f"{name!r} cannot be a name", hint))
+    if name in RESERVED:
+        raise DesignError(located(span, f"{name!r} already means something in every design", "choose another name"))
