@@ -51,15 +51,16 @@ def advantage(design: Design, reward_PN: Tensor, score_PN: Tensor | None = None)
     score_PN = reward_PN if score_PN is None else score_PN
     dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
     function = lowered(design, reward_PN.shape[1], dtype, reward_PN.device)
-    advantage_PN = function(reward_PN.detach().to(dtype), score_PN.detach().to(dtype))
-    if not design.tabulated and not advantage_PN.isfinite().all():
+    advantage_PN = function(reward_PN.detach().to(dtype), score_PN.detach().to(dtype)).to(reward_PN.dtype)
+    # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
+    if (not design.tabulated or reward_PN.dtype != dtype) and not advantage_PN.isfinite().all():
         prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
         raise DesignError(
             f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is "
-            f"{advantage_PN[prompt, answer].item()}: a formula left the range of {dtype}.\n"
+            f"{advantage_PN[prompt, answer].item()}: a formula left the range of {reward_PN.dtype}.\n"
             f"Rewards of the group: {reward_PN[prompt].tolist()}"
         )
-    return advantage_PN.to(reward_PN.dtype)
+    return advantage_PN
 
 
 @lru_cache(maxsize=64)
@@ -282,6 +283,7 @@ class _Lowering:
     def call(self, function, *args, name: str | None = None, **kwargs) -> fx.Node:
         key = (function, args, tuple(kwargs.items()))
         if key not in self.calls:
+            name = None if name == "self" else name  # the generated function's own first argument
             self.calls[key] = self.graph.create_node("call_function", function, args, kwargs, name)
         return self.calls[key]
 

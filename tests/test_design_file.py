@@ -234,7 +234,7 @@ MISTAKES = {
         """
         d.yaml:3:14: unknown name 'q' in 'advantage.flat'
           3 |   flat: "0 +\tq"
-                         \t^
+                          \t^
         hint: names here: N, correct, n_neg, n_pos, p, r, score
         """,
     ),
