@@ -40,8 +40,9 @@ def main(argv: list[str] | None = None) -> int:
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
 
-    train = task.draw_distinct(task.POLICY_SIZE, options.steps * PROMPTS, seed=options.seed)
-    test = task.draw_distinct(task.POLICY_SIZE, options.mazes, seed=options.seed + 1, exclude=train)
+    kind = {"size": task.POLICY_SIZE, "openings": task.POLICY_OPENINGS}
+    train = task.draw_distinct(count=options.steps * PROMPTS, seed=options.seed, **kind)
+    test = task.draw_distinct(count=options.mazes, seed=options.seed + 1, exclude=train, **kind)
     write_prompts(run / "train.jsonl", train)
     write_prompts(run / "test.jsonl", test)
 

@@ -189,11 +189,11 @@ class Launch:
         context = self.openrlhf["init"](**options)  # Ray was there before us, with the resources it was started with
         import ray
 
-        there = ray.cluster_resources().get("GPU", 0)
-        if there < gpus:
+        there = ray.cluster_resources()
+        if there.get("GPU", 0) < gpus or there.get("CPU", 0) < cpus:
             raise LaunchError(
-                f"this job places {gpus} logical GPUs, the Ray cluster has {there:g}; "
-                f"start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
+                f"this job places {gpus} logical GPUs and {cpus} CPUs, the Ray cluster has {there.get('GPU', 0):g} and "
+                f"{there.get('CPU', 0):g}; start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
             )
         return context
 

@@ -32,12 +32,18 @@ def advantages(design: Design, rewards: Sequence[float | Fraction], scores: Sequ
     """
     rewards = [Fraction(reward) for reward in rewards]
     scores = rewards if scores is None else [Fraction(score) for score in scores]
-    verdicts = [_verdict(design, score) for score in scores]
-    kinds = [
-        (1, {"r": reward, "score": score, "correct": verdict})
-        for reward, score, verdict in zip(rewards, scores, verdicts, strict=True)
-    ]
-    return _answers(design, Group(_shared(design, len(rewards), int(sum(verdicts))), kinds))
+    # Answers with the same reward and score are of one kind, so that large groups of few values are quick.
+    answers = list(zip(rewards, scores, strict=True))
+    kinds = {answer: _verdict(design, answer[1]) for answer in answers}
+    group = Group(
+        _shared(design, len(answers), sum(int(kinds[answer]) for answer in answers)),
+        [
+            (answers.count(answer), {"r": answer[0], "score": answer[1], "correct": verdict})
+            for answer, verdict in kinds.items()
+        ],
+    )
+    value = dict(zip(kinds, _answers(design, group), strict=True))
+    return [value[answer] for answer in answers]
 
 
 def _verdict(design: Design, score: Fraction) -> Fraction:

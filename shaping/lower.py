@@ -197,6 +197,8 @@ class _Lowering:
                 undefined = None
                 for value in values:
                     undefined = self.either(undefined, value.undefined)
+                if function.infix == "/" and isinstance(inputs[1], float):
+                    self.refuse_vanished(operands[1], inputs[1])
                 if function.undefined and not (function.infix == "/" and isinstance(inputs[1], float) and inputs[1]):
                     undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
                 result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
@@ -208,6 +210,11 @@ class _Lowering:
                     pkgutil.resolve_name(reduction.torch), self.numeric(inner), name=name, **dict(options)
                 )
                 return _Value(result, undefined)
+
+    def refuse_vanished(self, divisor: Node, rounded: float) -> None:
+        exact = self.entry(divisor, 0, 0)
+        if rounded == 0 and exact is not None and real.sign(exact):
+            raise DesignError(located(divisor.span, f"{real.show(exact)} does not fit {self.dtype}"))
 
     def choose(self, yes: fx.Node, then: _Value, otherwise: _Value, name: str | None = None) -> fx.Node:
         return self.call(kernels.choose, yes, self.numeric(then), self.numeric(otherwise), dtype=self.dtype, name=name)
@@ -274,7 +281,7 @@ class _Lowering:
             result = real.nearest(value) if wide else real.nearest(value, mantissa=24, min_exponent=-149)
         except (OverflowError, Unusable):
             result = math.inf
-        if math.isinf(result) or (result == 0 and real.sign(value)):
+        if math.isinf(result):
             raise DesignError(located(span, f"{real.show(value)} does not fit {self.dtype}"))
         return result
 

@@ -57,7 +57,10 @@ def read_params(
             raise DesignError(located(value.span, f"parameter {name!r} is one number"))
         number = _number(value.text, name, value.place)
         if name in chosen:
-            given = Source(f"--advantage-param {name}=", str(chosen[name]))
+            try:
+                given = Source(f"--advantage-param {name}=", str(chosen[name]))
+            except ValueError:  # Python does not print a whole number of more than 4,300 digits
+                raise DesignError(f"{source.path}: parameter {name!r} is set to a number too long to write") from None
             number = _number(given.text, name, given.span)
             edits.append((value, str(number)))
         params[name] = Param(name, number, value.span, low, high)
@@ -81,7 +84,7 @@ def _range(name: str, bounds: Value) -> tuple[Node, Node]:
 def _number(text: str, name: str, place: Callable[[int, int], Span]) -> Fraction:
     node = parse(text, where=f"params.{name}", place=place, lookup=lambda *_: None, names=[])
     value = constant(node, {})
-    if not isinstance(value, Fraction):
+    if not isinstance(value, Fraction) or max(value.numerator.bit_length(), value.denominator.bit_length()) > 1024:
         raise DesignError(
             located(place(0, len(text)), f"parameter {name!r} is a plain number", "for example 0.5 or 1/3")
         )

@@ -24,7 +24,7 @@ from mpmath.ctx_iv import MPIntervalContext
 
 _iv = MPIntervalContext()
 _PRECISIONS = (80, 160, 320, 640, 1280, 2560)
-_MAX_BITS = 1 << 20  # of one integer; beyond this a formula is a mistake, not mathematics
+_MAX_BITS = 1 << 16  # of one integer; beyond this a formula is a mistake, not mathematics
 
 
 class Undefined(ArithmeticError):

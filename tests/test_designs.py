@@ -1,4 +1,4 @@
-"""The designs in configs/ give the numbers of the papers: each against the oracle, for every group up to eight answers."""
+"""The designs in configs/ give the numbers of the papers: each against the oracle, for groups up to eight."""
 
 import random
 from fractions import Fraction as F
@@ -6,12 +6,18 @@ from pathlib import Path
 
 import oracle
 import pytest
-import shaping
 import torch
+
+import shaping
 from shaping import exact, real
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-REAL_VALUED = {"grpo": oracle.grpo, "grpo_sample_std": oracle.grpo_sample_std, "dr_grpo": oracle.dr_grpo, "rloo": oracle.rloo}
+REAL_VALUED = {
+    "grpo": oracle.grpo,
+    "grpo_sample_std": oracle.grpo_sample_std,
+    "dr_grpo": oracle.dr_grpo,
+    "rloo": oracle.rloo,
+}
 VERDICTS = [[1] * c + [0] * (N - c) for N in range(2, 9) for c in range(N + 1)]  # every 0/1 group, up to order
 CONSTANTS = [0.1, 0.3, 0.7, 0.95]  # none of them is a float, so a careless mean leaves a residue
 NEAREST = {torch.float64: oracle.nearest_float64, torch.float32: oracle.nearest_float32}
@@ -42,7 +48,10 @@ def test_passk_is_the_mean_over_every_k_subset_to_the_last_bit(k):
         if k <= len(group):
             credit = oracle.passk_by_enumeration(group, k)
             for dtype, nearest in NEAREST.items():
-                assert design(torch.tensor([group], dtype=dtype)).tolist() == [[nearest(a) for a in credit]], (group, dtype)
+                assert design(torch.tensor([group], dtype=dtype)).tolist() == [[nearest(a) for a in credit]], (
+                    group,
+                    dtype,
+                )
             tried += any(credit)
     assert tried == {1: 28, 2: 21, 3: 15, 4: 10, 5: 6, 6: 3, 7: 1, 8: 0}[k]  # groups with something to learn
 
@@ -70,7 +79,9 @@ def test_passk_with_one_draw_is_grpo():
         assert exact.advantages(passk, group) == exact.advantages(grpo, group)
 
 
-@pytest.mark.parametrize(("k", "peak", "eta"), [(1, 16, 32.0), (2, 12, 18.91), (4, 8, 10.36), (8, 4, 5.18), (16, 2, 2.26)])
+@pytest.mark.parametrize(
+    ("k", "peak", "eta"), [(1, 16, 32.0), (2, 12, 18.91), (4, 8, 10.36), (8, 4, 5.18), (16, 2, 2.26)]
+)
 def test_of_thirty_two_answers_the_push_is_strongest_where_the_paper_says(k, peak, eta):
     # eta = n_pos |A_correct| + n_neg |A_wrong|, arXiv:2508.10751, Eq 16 and Fig 9
     push = []
@@ -105,7 +116,9 @@ def test_on_verdicts_the_tensor_is_the_oracles(name, dtype):
     design = load(name)
     for group in VERDICTS:
         reference = [float(a) for a in REAL_VALUED[name](group)]
-        assert design(torch.tensor([group], dtype=dtype))[0].tolist() == pytest.approx(reference, rel=EPSILON[dtype], abs=1e-300)
+        assert design(torch.tensor([group], dtype=dtype))[0].tolist() == pytest.approx(
+            reference, rel=EPSILON[dtype], abs=1e-300
+        )
 
 
 @pytest.mark.parametrize("dtype", EPSILON, ids=str)

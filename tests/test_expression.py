@@ -3,8 +3,9 @@
 from fractions import Fraction as F
 
 import pytest
-import shaping
 from oracle import nearest_float64, over_root
+
+import shaping
 from shaping import exact, real
 from shaping.errors import DesignError
 
@@ -327,7 +328,9 @@ formulas are written in ASCII: - * / ** <= !=
 ERRORS = [block.splitlines() for block in ERRORS.strip("\n").split("\n\n")]
 
 
-@pytest.mark.parametrize(("formula", "carets", "message", "hint"), [(*e, None)[:4] for e in ERRORS], ids=[e[0] for e in ERRORS])
+@pytest.mark.parametrize(
+    ("formula", "carets", "message", "hint"), [(*e, None)[:4] for e in ERRORS], ids=[e[0] for e in ERRORS]
+)
 def test_a_mistake_is_told_at_its_place(formula, carets, message, hint):
     column = 3 + carets.index("^")  # two blanks of indentation, and columns count from 1
     picture = f"  2 |   {formula}\n        {carets}"
@@ -377,6 +380,7 @@ HOSTILE = {
     "a number of ten billion digits": "10**10**10",
     "one over it": "1 / 10**10**10",
     "a binomial of a billion": "binomial(10**9, 5 * 10**8)",
+    "ninety large binomials": "n_pos" + " + binomial(10**6, 50000)" * 90,
     "an exponential of an exponential": "exp(exp(100))",
     "an exponential below every float": "correct / exp(-exp(100))",
     "a comparison of two of them": "exp(exp(100)) > exp(exp(101))",

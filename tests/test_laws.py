@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import shaping
 import torch
 from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
+
+import shaping
 from shaping import exact, real
 
 DESIGNS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -184,7 +185,7 @@ def test_the_table_of_counts_is_what_verdicts_get(name):
             assert None not in group and exact.advantages(load(name), [1] * n_pos + [0] * (N - n_pos)) == group
 
 
-# ---------------------------------------------------------------- laws that do not hold, which the above must be able to notice
+# ---------------------------------------------------------------- false laws, which the suite must be able to notice
 
 
 def refuted(law):
@@ -216,7 +217,7 @@ def test_wrong_answers_get_nothing(data):
 @refuted
 @given(data=data)
 def test_shifting_one_reward_changes_nothing(data):
-    rewards, scores = batch(data, "dr_grpo", P=1)
+    rewards, _ = batch(data, "dr_grpo", P=1)
     shifted = rewards + torch.eye(1, rewards.shape[1])
     assert close(load("dr_grpo")(rewards), load("dr_grpo")(shifted))
 

@@ -1,40 +1,15 @@
-"""From design to tensor: tables and graphs, groups without a value, verdicts, refused rewards, torch.compile."""
+"""From design to tensor: tables, groups without a value, counts and rewards in one formula."""
 
 import math
 import random
-import re
-from pathlib import Path
 
 import pytest
-import shaping
 import torch
+from samples import design, grpo, passk, rows
+
+import shaping
 from shaping import exact, lower, real
-from shaping.errors import DesignError, RewardError
-
-CONFIGS = Path(__file__).parents[1] / "configs"
-NAN, INF = math.nan, math.inf
-
-
-def rows(*groups, dtype=torch.float32):
-    return torch.tensor(groups, dtype=dtype)
-
-
-def design(advantage, *, flat=None, correct=None, let=None, **params):
-    """A design of one formula; `params` are its defaults."""
-    lines = [f"correct: {correct}"] if correct else []
-    lines += ["params:", *(f"  {name}: {value}" for name, value in params.items())] if params else []
-    lines += ["let:", *(f"  {name}: {body}" for name, body in let.items())] if let else []
-    lines += ["advantage:", f"  each: {advantage}"] + ([f"  flat: {flat}"] if flat is not None else [])
-    return shaping.loads("\n".join(lines), "d.yaml")
-
-
-def passk(k=2):
-    return shaping.load(CONFIGS / "passk.yaml", k=k)
-
-
-def grpo():
-    return shaping.load(CONFIGS / "grpo.yaml")
-
+from shaping.errors import DesignError
 
 # ---------------------------------------------------------------- tables
 
@@ -150,20 +125,60 @@ def test_only_the_branch_that_is_taken_has_to_have_a_value(formula, group, value
     assert exact.advantages(lazy, group) == value
 
 
+@pytest.mark.parametrize(
+    ("formula", "group", "value"),
+    [
+        ("abs(-2 if k == 2 else r)", [1, 0], [2, 2]),
+        ("k * (sqrt(N + 2) if k == 2 else r)", [1, 0], [4, 4]),
+        ("(N > 1 if k == 2 else r) + 1", [1, 0], [2, 2]),
+        ("(2 if k == 3 else r) ** 2", [1, 0], [1, 0]),
+        ("(n_pos if k == 2 else r) / (4 if k == 2 else r)", [1, 0], [0.25, 0.25]),
+        ("mean(r if k == 2 else 3) + (not (0 if k == 2 else r))", [1, 0], [1.5, 1.5]),
+        ("1 if (k if k == 2 else r) > 1 else r", [1, 0], [1, 1]),
+    ],
+)
+def test_a_parameter_may_decide_which_formula_is_meant(formula, group, value):
+    chosen = design(f'"{formula}"', flat=7, k=2)
+    assert chosen(rows(group)).tolist() == [value]
+    assert exact.advantages(chosen, group) == value
+
+
 def test_what_no_group_could_use_is_refused_and_not_flattened():
     for formula in ("binomial(n_pos / 2, 1)", "r * binomial((n_pos - 1) / 2, 1)", "r / std(r, ddof=3)"):
-        with pytest.raises(DesignError, match=r"^d\.yaml:2:\d+: (binomial needs whole numbers|std.* needs more than 3)"):
+        with pytest.raises(
+            DesignError, match=r"^d\.yaml:2:\d+: (binomial needs whole numbers|std.* needs more than 3)"
+        ):
             design(f'"{formula}"', flat=0).check(3)
 
 
 # ---------------------------------------------------------------- numbers beyond floats
 
 
-@pytest.mark.parametrize("formula", ["r * 1e39", "r * 1e9999", "correct * exp(1000)", "correct * exp(exp(100))", "r / 1e-50"])
+@pytest.mark.parametrize(
+    "formula", ["r * 1e39", "r * 1e9999", "correct * exp(1000)", "correct * exp(exp(100))", "r / 1e-50"]
+)
 @pytest.mark.usefixtures("soon")
 def test_a_number_that_does_not_fit_is_refused_and_not_infinity(formula):
     with pytest.raises(DesignError, match=r"^d\.yaml:2:\d+: "):
         design(formula)(rows([1, 0]))
+
+
+def test_a_number_below_the_smallest_float_is_zero_and_no_mistake():
+    # p = 1/64 and 64 ** -40 = 5.7e-73, where float32 ends at 1e-45; p = 1 gives 1
+    group = torch.eye(2, 64)
+    group[1] = 1
+    for formula in ("p ** 40", "r * p ** 40 + (1 - r) * p ** 40", "correct * p ** 40"):
+        assert design(formula)(group)[:, 0].tolist() == [0, 1]
+    assert design("p ** 40")(group.double())[0, 0] == 64.0**-40
+
+
+@pytest.mark.usefixtures("soon")
+def test_large_groups_are_checked_soon_when_exponentials_are_compared_too():
+    risk = design("exp(2 * r) / mean(exp(2 * r)) - 1", flat=0)
+    risk.check(512)
+    design("(exp(r) - mean(exp(r))) / std(exp(r))", flat=0).check(128)
+    # of 512 answers one is right: e^2 / ((e^2 + 511) / 512) - 1
+    assert risk(torch.eye(1, 512))[0, 0].item() == pytest.approx(512 * math.e**2 / (math.e**2 + 511) - 1, rel=1e-5)
 
 
 def test_an_advantage_that_leaves_the_floats_is_refused_and_not_infinity():
@@ -182,151 +197,6 @@ def test_an_advantage_that_leaves_the_floats_is_refused_and_not_infinity():
 
 def test_float64_rewards_may_use_numbers_that_float32_has_not():
     assert design("r * 1e39")(rows([1, 0], dtype=torch.float64)).tolist() == [[1e39, 0]]
-
-
-# ---------------------------------------------------------------- who is correct
-
-
-def test_a_penalised_reward_does_not_make_an_answer_wrong():
-    # OpenRLHF takes half a point off for length; the score stays 1
-    rewards, scores = rows([0.5, 0, 0, 0]), rows([1, 0, 0, 0])
-    assert torch.equal(passk()(rewards, scores), passk()(scores))
-    # and r is still the penalised reward
-    assert design("r + correct")(rewards, scores).tolist() == [[1.5, 0, 0, 0]]
-    assert design("score - r")(rewards, scores).tolist() == [[0.5, 0, 0, 0]]
-
-
-@pytest.mark.parametrize(
-    ("correct", "verdict"),
-    [
-        ("score >= 1", [0, 0, 1, 1]),
-        ("score > 0.5", [0, 0, 1, 1]),
-        ("score >= 0.5", [0, 1, 1, 1]),
-        ("0.25 < score < 2", [0, 1, 1, 0]),
-        ("not (score == 0 or score == 1)", [0, 1, 0, 1]),
-        ("score", [0, 1, 1, 1]),
-        ("score - 1", [1, 1, 0, 1]),
-        ("score > t", [0, 0, 0, 1]),
-    ],
-)
-def test_the_file_says_which_graded_scores_are_correct(correct, verdict):
-    scores = rows([0, 0.5, 1, 2])
-    judged = design("correct * N + n_pos", correct=correct, t="3/2")
-    assert judged(scores).tolist() == [[4 * v + sum(verdict) for v in verdict]]
-    assert exact.advantages(judged, [0, 0.5, 1, 2]) == [4 * v + sum(verdict) for v in verdict]
-    assert lower.verdicts(judged, scores).tolist() == [[bool(v) for v in verdict]]
-
-
-@pytest.mark.parametrize("correct", ["score >= 1", "not score < 1", "score != 0", "not (score > 0)"])
-def test_nan_is_never_correct(correct):
-    assert lower.verdicts(design("r", correct=correct), rows([NAN])).tolist() == [[False]]
-
-
-@pytest.mark.parametrize("correct", ["1 / score > 2", "log(score) > 0", "sqrt(score) > 0.5", "score ** -1 > 2"])
-def test_a_verdict_without_a_value_for_some_score_is_refused(correct):
-    judged = design("correct", correct=correct)
-    with pytest.raises(DesignError, match=r"^d\.yaml:1:\d+: "):
-        judged.check(2)
-    with pytest.raises(DesignError, match=r"^d\.yaml:1:\d+: "):
-        exact.advantages(judged, [-1, 0])
-
-
-def test_scores_finer_than_the_rewards_are_not_rounded_before_they_are_judged():
-    scores = rows([1 - 1e-12, 1], dtype=torch.float64)
-    assert design("correct", correct="score >= 1")(rows([0, 0]), scores).tolist() == [[0, 1]]
-
-
-def test_scores_may_be_whole_numbers_or_booleans():
-    for dtype in (torch.int64, torch.bool, torch.float64, torch.bfloat16):
-        assert design("correct + r")(rows([3, 3]), rows([1, 0], dtype=dtype)).tolist() == [[4, 3]]
-
-
-# ---------------------------------------------------------------- refused rewards
-
-COUNTS = (
-    "This design counts correct answers; round the reward in your reward function, say in the design\n"
-    "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
-)
-FINITE = "Return a number for every answer."
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"), [(0.5, "0.5"), (NAN, "nan"), (INF, "inf"), (-INF, "-inf"), (-1, "-1.0"), (2, "2.0")]
-)
-def test_a_counting_design_names_the_reward_that_is_no_verdict(value, shown):
-    with pytest.raises(RewardError) as error:
-        passk()(rows([1, 0, 0, 0], [1, 0, value, value]))
-    assert str(error.value) == f"design 'passk': reward {shown} at prompt 1, answer 2 is neither 0 nor 1.\n{COUNTS}"
-    assert error.value.prompt == 1
-
-
-@pytest.mark.parametrize("value", [1 - 2**-24, 1 + 2**-23, 2**-60])
-def test_a_reward_that_is_almost_a_verdict_is_not_shown_as_one(value):
-    with pytest.raises(RewardError) as error:
-        passk()(rows([1, value, 0, 0]))
-    shown = re.search(r"reward (\S+) at prompt 0, answer 1 is neither 0 nor 1", str(error.value)).group(1)
-    assert float(shown) == pytest.approx(value, rel=1e-8) and float(shown) not in (0, 1)
-
-
-def test_a_score_is_called_a_score():
-    with pytest.raises(RewardError, match=r"^design 'passk': score 0.25 at prompt 0, answer 3 is neither 0 nor 1\.\n"):
-        passk()(rows([1, 0, 0, 0]), rows([1, 0, 0, 0.25]))
-
-
-@pytest.mark.parametrize(("value", "shown"), [(NAN, "nan"), (INF, "inf"), (-INF, "-inf")])
-def test_a_reward_that_is_no_number_is_named(value, shown):
-    with pytest.raises(RewardError) as error:
-        grpo()(rows([1, 2], [3, 4], [5, value]))
-    assert str(error.value) == f"design 'grpo': reward {shown} at prompt 2, answer 1 is not a finite number.\n{FINITE}"
-
-
-def test_a_graded_score_that_is_no_number_is_named():
-    for formula in ("correct + r", "score"):
-        with pytest.raises(RewardError, match="score nan at prompt 0, answer 1 is not a finite number"):
-            design(formula, correct="score > 0.5")(rows([1, 2]), rows([0.3, NAN]))
-
-
-def test_what_a_design_does_not_read_may_be_anything():
-    assert torch.equal(passk()(rows([NAN, INF, 0.5, 7]), rows([1, 0, 0, 0])), passk()(rows([1, 0, 0, 0])))
-    assert torch.equal(grpo()(rows([1, 0]), rows([NAN, 0.5])), grpo()(rows([1, 0])))
-
-
-@pytest.mark.parametrize("shape", [(4,), (), (1, 2, 2)])
-def test_rewards_of_another_shape_are_refused(shape):
-    with pytest.raises(RewardError) as error:
-        grpo()(torch.zeros(shape))
-    assert str(error.value) == (
-        f"design 'grpo' takes float rewards of shape (prompts, answers), got torch.float32 of shape {shape}"
-    )
-
-
-@pytest.mark.parametrize("dtype", [torch.int64, torch.bool, torch.complex64], ids=str)
-def test_rewards_of_another_kind_are_refused(dtype):
-    with pytest.raises(RewardError, match=f"takes float rewards .* got {dtype} of shape"):
-        passk()(torch.zeros(2, 4, dtype=dtype))
-
-
-def test_scores_of_another_shape_are_refused():
-    with pytest.raises(RewardError, match=r"^scores have shape \(1, 3\), rewards \(1, 4\)$"):
-        passk()(rows([1, 0, 0, 0]), rows([1, 0, 0]))
-
-
-@pytest.mark.parametrize("N", [0, 1])
-def test_groups_of_fewer_than_two_answers_are_refused(N):
-    for name in ("grpo", "rloo", "dr_grpo", "passk"):
-        path = CONFIGS / f"{name}.yaml"
-        with pytest.raises(DesignError) as error:
-            shaping.load(path)(torch.zeros(3, N))
-        assert str(error.value) == (
-            f"{path}: groups of {N} answer{'s' if N == 0 else ''}: design '{name}' compares answers to the same prompt\n"
-            "hint: sample at least 2 answers a prompt"
-        )
-
-
-def test_draws_outside_the_group_are_refused_even_for_no_prompts():
-    for k, P in [(5, 2), (0, 2), (5, 0)]:
-        with pytest.raises(DesignError, match=rf"passk\.yaml:\d+:\d+: k = {k} is outside 1\.\.4, its range for groups of N = 4"):
-            passk(k=k)(torch.zeros(P, 4))
 
 
 # ---------------------------------------------------------------- counts and rewards in one formula
@@ -354,14 +224,18 @@ MIXED = [
 def test_counts_and_rewards_in_one_formula_give_the_exact_value(formula, dtype):
     rng = random.Random(3)
     mixed = design(f'"{formula}"', flat="2 * n_pos - r", correct="score > 0.5", let={"w": "1 + 1 / N"}, k=3)
-    values, flats = set(), 0
+    close = {"rel": 1e-12, "abs": 1e-12} if dtype == torch.float64 else {"rel": 2e-5, "abs": 2e-6}
+
+    def draw(N, *levels):
+        return [[rng.choice(levels) for _ in range(N)] for _ in range(12)] + [[1] * N, [0] * N]
+
+    values = set()
     for N in (2, 5):
-        rewards = [[rng.choice([-1, 0, 0.25, 0.5, 1, 1.5]) for _ in range(N)] for _ in range(12)] + [[1.0] * N, [0.0] * N]
-        scores = [[rng.choice([0, 0.25, 0.75, 1]) for _ in range(N)] for _ in range(12)] + [[1.0] * N, [0.0] * N]
+        rewards, scores = draw(N, -1, 0, 0.25, 0.5, 1, 1.5), draw(N, 0, 0.25, 0.75, 1)
         got = mixed(rows(*rewards, dtype=dtype), rows(*scores, dtype=dtype))
         for row, reward, score in zip(got.tolist(), rewards, scores, strict=True):
             reference = [real.nearest(a) for a in exact.advantages(mixed, reward, score)]
-            assert row == pytest.approx(reference, rel=1e-12 if dtype == torch.float64 else 2e-5, abs=1e-12 if dtype == torch.float64 else 2e-6)
+            assert row == pytest.approx(reference, **close), (reward, score)
             values.update(reference)
     assert len(values) > 1
 
@@ -377,50 +251,3 @@ def test_the_unit_of_the_rewards_does_not_matter():
     group = rows([1, 2, 4, 2])
     for unit in (2.0**-60, 2.0**60):
         assert torch.equal(grpo()(group * unit), grpo()(group)) and grpo()(group).any()
-
-
-# ---------------------------------------------------------------- the code itself
-
-
-@pytest.mark.parametrize("make", [passk, grpo, lambda: design(f'"{MIXED[0]}"', flat=0)], ids=["table", "graph", "both"])
-def test_torch_compile_takes_it_whole(make):
-    function = lower.lowered(make(), 4)
-    compiled = torch.compile(function, fullgraph=True, backend="eager")
-    batch = rows([1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1])
-    assert torch.equal(compiled(batch, batch), function(batch, batch))
-    assert function(batch, batch).any()
-
-
-def test_the_code_can_be_read():
-    code = design("mu_gap * hard / sigma", flat=0, let={"mu_gap": "r - mean(r)", "sigma": "std(r)", "hard": "1 - p"}).source_code(4)
-    assert code.startswith("def forward(self, reward_PN, score_PN):\n")
-    for line in ("mu_gap = reward_PN - group_mean", "n_pos_P1 = torch.sum(correct_PN, -1, True)", "correct_PN = score_PN >= 1.0"):
-        assert f"    {line}\n" in code
-    assert "sigma = shaping_kernels_group_std(reward_PN, ddof = 0)" in code
-    compile(code, "<code>", "exec")
-
-
-def test_a_subexpression_that_occurs_twice_is_computed_once():
-    code = design("(r - mean(r)) / std(r) + (r - mean(r)) * mean(r)", flat=0).source_code(4)
-    assert code.count("group_mean(") == 1 and code.count("reward_PN - ") == 1
-
-
-def test_no_loop_runs_over_prompts_or_answers():
-    for make in (passk, grpo):
-        code = make().source_code(16)
-        assert "for " not in code and "while " not in code and len(code.splitlines()) < 20
-
-
-def test_the_code_holds_no_text_of_the_file_but_names_and_numbers():
-    text = CONFIGS.joinpath("passk.yaml").read_text()
-    text = text.replace("name: passk", "name: \"q'); import os; os.system('x\"")
-    code = shaping.loads(text.replace("sigma", "spread") + "# '''\n").source_code(8)
-    assert "import" not in code and "os" not in re.findall(r"\w+", code) and "'" not in code and '"' not in code
-
-
-@pytest.mark.parametrize("name", ["reward_PN", "score_PN", "torch", "operator", "self", "forward", "training", "flat_P1", "type", "device", "inf", "print"])
-def test_no_let_gets_in_the_way_of_the_code(name):
-    shadow = design(f"{name} * r + r", flat=0, let={name: "1 / n_pos"})
-    assert shadow(rows([1, 0], [0, 0])).tolist() == [[2, 0], [0, 0]]
-    shadow = design(f"{name} + n_pos", let={name: "r * 2"})
-    assert shadow(rows([1, 0], [0, 0])).tolist() == [[3, 1], [0, 0]]

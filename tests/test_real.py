@@ -8,6 +8,7 @@ import oracle
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
 from shaping import real
 from shaping.real import Surd, Undefined, Unusable
 
@@ -41,7 +42,10 @@ def surd(terms):
 def decimals(terms):
     """The same sum by Python's decimal, 90 digits."""
     with localcontext(prec=90):
-        return sum((Decimal(c.numerator) / c.denominator * (Decimal(q.numerator) / q.denominator).sqrt() for c, q in terms), Decimal(0))
+        return sum(
+            (Decimal(c.numerator) / c.denominator * (Decimal(q.numerator) / q.denominator).sqrt() for c, q in terms),
+            Decimal(0),
+        )
 
 
 # ---------------------------------------------------------------- rationals and roots
@@ -53,7 +57,9 @@ def test_rational_arithmetic_stays_rational():
     assert real.power(F(2, 3), F(-2)) == F(9, 4)
 
 
-@pytest.mark.parametrize(("q", "value"), [(0, 0), (1, 1), (9, 3), (F(1, 4), F(1, 2)), (F(49, 36), F(7, 6)), (10**40, 10**20)])
+@pytest.mark.parametrize(
+    ("q", "value"), [(0, 0), (1, 1), (9, 3), (F(1, 4), F(1, 2)), (F(49, 36), F(7, 6)), (10**40, 10**20)]
+)
 def test_the_root_of_a_square_is_rational(q, value):
     assert root(q) == value and isinstance(root(q), F)
 
@@ -151,7 +157,10 @@ def test_log_8_minus_almost_3_log_2_is_not_zero():
     [
         (real.exp(log(7)), F(7)),
         (real.log(real.exp(F(3, 2))), F(3, 2)),
-        (real.sqrt(real.add(F(3), real.multiply(F(2), root(2)))), real.add(F(1), root(2))),  # (1 + sqrt 2)^2 = 3 + 2 sqrt 2
+        (
+            real.sqrt(real.add(F(3), real.multiply(F(2), root(2)))),
+            real.add(F(1), root(2)),
+        ),  # (1 + sqrt 2)^2 = 3 + 2 sqrt 2
         (real.power(F(8), F(1, 3)), F(2)),
         (real.power(F(2), root(4)), F(4)),
         (real.power(log(F(1, 2)), F(2)), real.power(log(2), F(2))),  # (-x)^2 = x^2
@@ -225,7 +234,17 @@ def test_a_number_that_is_its_own_sum_many_times_over_is_still_quick():
 
 def test_binomials_are_zero_where_there_is_nothing_to_choose():
     # rows: (n, k) and how many ways
-    ways = {(5, 2): 10, (5, 0): 1, (5, 5): 1, (0, 0): 1, (5, 6): 0, (5, -1): 0, (-1, 0): 0, (-1, -1): 0, (67, 33): comb(67, 33)}
+    ways = {
+        (5, 2): 10,
+        (5, 0): 1,
+        (5, 5): 1,
+        (0, 0): 1,
+        (5, 6): 0,
+        (5, -1): 0,
+        (-1, 0): 0,
+        (-1, -1): 0,
+        (67, 33): comb(67, 33),
+    }
     assert {nk: real.binomial(F(nk[0]), F(nk[1])) for nk in ways} == ways
 
 

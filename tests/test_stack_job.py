@@ -105,4 +105,4 @@ def test_a_cluster_with_too_few_gpus_is_refused_by_number(head, tmp_path):
     entrypoint = [*command(tmp_path, steps=1), "--actor.num_gpus_per_node", "4"]
     status, log = submit(head, *entrypoint, "--advantage-design", f"{ROOT}/configs/passk.yaml")
     assert status != 0
-    assert "this job places 5 logical GPUs, the Ray cluster has 2" in log
+    assert "this job places 5 logical GPUs and 6 CPUs, the Ray cluster has 2 and 4" in log

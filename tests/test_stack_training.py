@@ -29,7 +29,7 @@ def environment(record):
 
 def command(run, *, steps=STEPS, reward=ROOT / "passk_rlhf" / "tasks" / "maze.py"):
     """The OpenRLHF flags that the tests share. Long answers are penalized, so rewards differ from scores."""
-    mazes = task.draw_distinct(task.POLICY_SIZE, steps * PROMPTS, seed=5)
+    mazes = task.draw_distinct(task.POLICY_SIZE, steps * PROMPTS, seed=5, openings=task.POLICY_OPENINGS)
     with (run / "train.jsonl").open("w") as file:
         for maze in mazes:
             file.write(json.dumps({"input": task.policy_prompt(maze), "label": maze}) + "\n")

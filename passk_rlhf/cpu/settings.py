@@ -142,5 +142,6 @@ def worker_env() -> dict[str, str]:
         # No network is needed, and none is used.
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
+        "RAY_USAGE_STATS_ENABLED": "0",
     }
     return {name: os.environ.get(name, value) for name, value in defaults.items()} | fixed

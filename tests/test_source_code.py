@@ -1,0 +1,80 @@
+"""The code a design becomes: readable, compiled whole by torch, without anything a file could smuggle in."""
+
+import re
+
+import pytest
+import torch
+from samples import CONFIGS, design, grpo, passk, rows
+
+import shaping
+from shaping import lower
+
+
+def both():
+    return design("(r - mean(r)) / std(r) * sqrt(p * (1 - p))", flat=0)
+
+
+@pytest.mark.parametrize("make", [passk, grpo, both], ids=["table", "graph", "both"])
+def test_torch_compile_takes_it_whole(make):
+    function = lower.lowered(make(), 4)
+    compiled = torch.compile(function, fullgraph=True, backend="eager")
+    batch = rows([1, 0, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1])
+    assert torch.equal(compiled(batch, batch), function(batch, batch))
+    assert function(batch, batch).any()
+
+
+def test_the_code_can_be_read():
+    code = design(
+        "mu_gap * hard / sigma", flat=0, let={"mu_gap": "r - mean(r)", "sigma": "std(r)", "hard": "1 - p"}
+    ).source_code(4)
+    assert code.startswith("def forward(self, reward_PN, score_PN):\n")
+    for line in (
+        "mu_gap = reward_PN - group_mean",
+        "n_pos_P1 = torch.sum(correct_PN, -1, True)",
+        "correct_PN = score_PN >= 1.0",
+    ):
+        assert f"    {line}\n" in code
+    assert "sigma = shaping_kernels_group_std(reward_PN, ddof = 0)" in code
+    compile(code, "<code>", "exec")
+
+
+def test_a_subexpression_that_occurs_twice_is_computed_once():
+    code = design("(r - mean(r)) / std(r) + (r - mean(r)) * mean(r)", flat=0).source_code(4)
+    assert code.count("group_mean(") == 1 and code.count("reward_PN - ") == 1
+
+
+def test_no_loop_runs_over_prompts_or_answers():
+    for make in (passk, grpo):
+        code = make().source_code(16)
+        assert "for " not in code and "while " not in code and len(code.splitlines()) < 20
+
+
+def test_the_code_holds_no_text_of_the_file_but_names_and_numbers():
+    text = CONFIGS.joinpath("passk.yaml").read_text()
+    text = text.replace("name: passk", "name: \"q'); import os; os.system('x\"")
+    code = shaping.loads(text.replace("sigma", "spread") + "# '''\n").source_code(8)
+    assert "import" not in code and "os" not in re.findall(r"\w+", code) and "'" not in code and '"' not in code
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "reward_PN",
+        "score_PN",
+        "torch",
+        "operator",
+        "self",
+        "forward",
+        "training",
+        "flat_P1",
+        "type",
+        "device",
+        "inf",
+        "print",
+    ],
+)
+def test_no_let_gets_in_the_way_of_the_code(name):
+    shadow = design(f"{name} * r + r", flat=0, let={name: "1 / n_pos"})
+    assert shadow(rows([1, 0], [0, 0])).tolist() == [[2, 0], [0, 0]]
+    shadow = design(f"{name} + n_pos", let={name: "r * 2"})
+    assert shadow(rows([1, 0], [0, 0])).tolist() == [[3, 1], [0, 0]]
