@@ -21,7 +21,7 @@ from torch import Tensor
 
 from passk_rlhf.metrics import step_metrics
 from shaping import Design, RewardError
-from shaping.lower import verdicts
+from shaping.apply import verdicts
 
 
 def designed_advantages(design: Design, maker: Any, experiences: list) -> list:

@@ -100,7 +100,7 @@ class Design:
           >>> passk(torch.tensor([[1., 1., 0., 0.]]))
           tensor([[ 0.4472,  0.4472, -0.4472, -0.4472]])
         """
-        from shaping.lower import advantage  # late: reading a design must not import torch
+        from shaping.apply import advantage  # late: reading a design must not import torch
 
         return advantage(self, reward_PN, score_PN)
 
@@ -250,7 +250,7 @@ def _advantage(value: Value, names: _Names) -> tuple[Node, Node | None]:
         return parts["each"], flat
     span = value.entries["correct"][0].span
     branches = (Name("correct", span, ANSWER, True), parts["correct"], parts["wrong"])
-    return Choose(branches, span, ANSWER, all(part.counted for part in branches)), flat
+    return Choose(branches, span), flat
 
 
 def _verdict(value: Value | None, params: Names[str, Param]) -> Node:

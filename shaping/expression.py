@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from shaping.errors import DesignError, Span, located, names_hint
 from shaping.nodes import Apply, Choose, Node, Number, Reduce
-from shaping.vocabulary import ANSWER, CONSTANT, FUNCTIONS, GROUP, OPERATORS, REDUCTIONS, SCOPES, Function, Reduction
+from shaping.vocabulary import ANSWER, CONSTANT, FUNCTIONS, OPERATORS, REDUCTIONS, Function, Reduction
 
 MAX_LENGTH = 4_000  # characters
 MAX_DEPTH = 100
@@ -142,7 +142,7 @@ class _Reader:
                 return self.chain(pairs, ["and"] * len(pairs), tree)
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 parts = (inner(test), inner(body), inner(orelse))
-                return Choose(parts, self.span(tree), _widest(parts), all(part.counted for part in parts))
+                return Choose(parts, self.span(tree))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
                 return self.call(tree, name, [inner(arg) for arg in args], keywords)
             case _:
@@ -191,15 +191,14 @@ class _Reader:
             if not isinstance(value, ast.Constant) or type(value.value) is not int or value.value < 0:
                 self.refuse(value, f"is no value for {keyword.arg}=", "a whole number, 0 or more")
             options[keyword.arg] = value.value
-        return Reduce(row, args[0], tuple(options.items()), self.span(tree), GROUP, args[0].counted)
+        return Reduce(row, args[0], tuple(options.items()), self.span(tree))
 
     def apply(self, row: Function, operands: list[Node], tree: ast.expr) -> Apply:
-        counted = all(operand.counted for operand in operands)
-        if not row.torch and not counted:
-            self.refuse(
-                tree, "depends on the rewards themselves", f"{row.name} takes counts: N, n_pos, n_neg, parameters"
-            )
-        return Apply(row, tuple(operands), self.span(tree), _widest(operands), counted)
+        node = Apply(row, tuple(operands), self.span(tree))
+        if not row.torch and not node.counted:
+            hint = f"{row.name} takes counts: N, n_pos, n_neg, parameters"
+            self.refuse(tree, "depends on the rewards themselves", hint)
+        return node
 
     def chain(self, parts: list[Node], rows: list[str], tree: ast.expr) -> Node:
         result = parts[0]
@@ -220,10 +219,6 @@ class _Reader:
         shown = self.text[self.indent + tree.col_offset : self.indent + tree.end_col_offset]
         shown = shown if len(shown) <= 40 else shown[:37] + "..."
         raise DesignError(located(self.span(tree), f"'{shown}' in '{self.where}' {what}", hint))
-
-
-def _widest(nodes: Iterable[Node]) -> str:
-    return max((node.scope for node in nodes), key=SCOPES.index)
 
 
 def _per(scope: str) -> str:

@@ -23,44 +23,19 @@ from fractions import Fraction
 from functools import lru_cache
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 
 from shaping import kernels, real
 from shaping.check import check
 from shaping.design import Design
-from shaping.errors import DesignError, RewardError, Span, located
+from shaping.errors import DesignError, Span, located
 from shaping.exact import counted_group, table
-from shaping.nodes import Apply, Choose, Name, Named, Node, Reduce
+from shaping.nodes import Apply, Choose, Name, Named, Node, Reduce, specialize
 from shaping.real import Real, Undefined, Unusable
 from shaping.vocabulary import ANSWER, CONSTANT, OPERATORS
 
 _LOGICAL = {OPERATORS[name] for name in ("and", "or", "not")}
 _COMPARING = {OPERATORS[name] for name in ("less", "at_most", "more", "at_least", "equal", "unequal")}
-
-
-def advantage(design: Design, reward_PN: Tensor, score_PN: Tensor | None = None) -> Tensor:
-    """What `Design.__call__` documents."""
-    if reward_PN.dim() != 2 or not reward_PN.is_floating_point():
-        raise RewardError(
-            f"design {design.name!r} takes float rewards of shape (prompts, answers), "
-            f"got {reward_PN.dtype} of shape {tuple(reward_PN.shape)}"
-        )
-    if score_PN is not None and score_PN.shape != reward_PN.shape:
-        raise RewardError(f"scores have shape {tuple(score_PN.shape)}, rewards {tuple(reward_PN.shape)}")
-    _refuse_unusable(design, reward_PN, score_PN)
-    score_PN = reward_PN if score_PN is None else score_PN
-    dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
-    function = lowered(design, reward_PN.shape[1], dtype, reward_PN.device)
-    advantage_PN = function(reward_PN.detach().to(dtype), score_PN.detach().to(dtype)).to(reward_PN.dtype)
-    # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
-    if (not design.tabulated or reward_PN.dtype != dtype) and not advantage_PN.isfinite().all():
-        prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
-        raise DesignError(
-            f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is "
-            f"{advantage_PN[prompt, answer].item()}: a formula left the range of {reward_PN.dtype}.\n"
-            f"Rewards of the group: {reward_PN[prompt].tolist()}"
-        )
-    return advantage_PN
 
 
 @lru_cache(maxsize=64)
@@ -79,43 +54,9 @@ def lowered(
         raise DesignError(f"{design.source.path}: formulas and names nested too deep to compute") from None
 
 
-def _refuse_unusable(design: Design, reward_PN: Tensor, score_PN: Tensor | None) -> None:
-    checks = []
-    if "r" in design.signals:
-        checks.append((reward_PN, reward_PN.isfinite(), "is not a finite number", "Return a number for every answer."))
-    if design.counts or "score" in design.signals:
-        score = reward_PN if score_PN is None else score_PN
-        if design.counts and not design.graded:
-            hint = (
-                "This design counts correct answers; round the reward in your reward function, say in the design\n"
-                "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
-            )
-            checks.append((score, (score == 0) | (score == 1), "is neither 0 nor 1", hint))
-        else:
-            checks.append((score, score.isfinite(), "is not a finite number", "Return a number for every answer."))
-    for values_PN, fine_PN, what, hint in checks:
-        if not fine_PN.all():
-            prompt, answer = (~fine_PN).nonzero()[0].tolist()
-            kind = "reward" if values_PN is reward_PN else "score"
-            value = values_PN[prompt, answer].item()
-            message = f"design {design.name!r}: {kind} {value} at prompt {prompt}, answer {answer} {what}.\n{hint}"
-            error = RewardError(message)
-            error.prompt = prompt
-            raise error
-
-
-def verdicts(design: Design, score_PN: Tensor) -> Tensor:
-    """Which answers the design counts as correct, by its `correct:` predicate. NaN is never correct.
-
-    >>> from shaping import loads
-    >>> verdicts(loads("advantage: 0"), torch.tensor([[1., 0.5]]))
-    tensor([[ True, False]])
-    """
-    return _verdict_function(design, score_PN.dtype)(score_PN, score_PN) & ~score_PN.isnan()
-
-
 @lru_cache(maxsize=64)
-def _verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
+def verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
+    """score_PN, score_PN → whether each answer is correct; NaN is not looked for."""
     lowering = _Lowering(design, 2, dtype)  # the predicate looks at one score, whatever the group's size
     lowering.graph.output(lowering.correct())
     return fx.GraphModule(lowering.root, lowering.graph, class_name="Verdict")
@@ -155,20 +96,28 @@ class _Lowering:
             columns = zip(*table(self.design, self.N), strict=True)
             value = self.look_up([[self.rounded(x, span) for x in column] for column in columns], "advantage")
         else:
-            value = self.with_flat(self.lower(self.design.advantage))
+            value = self.with_flat()
         self.graph.output(value)
         self.graph.eliminate_dead_code()
         return fx.GraphModule(self.root, self.graph, class_name="Advantage")
 
-    def with_flat(self, result: _Value) -> fx.Node:
+    def with_flat(self) -> fx.Node:
+        known: dict[int, Node] = {}
+        result = self.lower(specialize(self.design.advantage, self.decide, known))
         value = self.numeric(result)
         if result.undefined is not None and self.design.flat is not None:  # without flat, `check` proved it is never so
             # One answer without a value takes the whole group with it: no half-defined groups.
             flat_P1 = self.call(torch.any, result.undefined, -1, True, name="flat_P1")
-            value = self.choose(flat_P1, self.lower(self.design.flat), _Value(value))
+            flat = self.lower(specialize(self.design.flat, self.decide, known))
+            value = self.choose(flat_P1, flat, _Value(value))
         if isinstance(value, float):
             return self.call(torch.full_like, self.signals["r"], value)
         return self.call(torch.Tensor.expand_as, value, self.signals["r"])
+
+    def decide(self, condition: Node) -> bool | None:
+        """What N and the parameters say, the same for every group."""
+        value = self.entry(condition, 0, 0)
+        return None if value is None else real.sign(value) != 0
 
     # ── One expression ──────────────────────────────────────────────────────
 
@@ -184,10 +133,7 @@ class _Lowering:
             case Named(name=name, body=body):
                 return self.lower(body, name)
             case Choose(operands=parts):
-                condition = self.lower(parts[0])
-                if isinstance(condition.node, float):  # a parameter decides, the same way for all
-                    return self.lower(parts[1] if condition.node else parts[2], name)
-                then, otherwise = self.lower(parts[1]), self.lower(parts[2])
+                condition, then, otherwise = (self.lower(part) for part in parts)
                 yes = self.truth(condition)
                 taken = self.undefined_of_branches(yes, then.undefined, otherwise.undefined)
                 return _Value(self.choose(yes, then, otherwise, name), self.either(condition.undefined, taken))
@@ -267,7 +213,7 @@ class _Lowering:
 
     def correct(self) -> fx.Node:
         if "correct" not in self.signals:
-            self.signals["correct"] = self.truth(self.lower(self.design.verdict, "correct_PN"))
+            self.signals["correct"] = self.truth(self.lower(specialize(self.design.verdict, self.decide), "correct_PN"))
         return self.signals["correct"]
 
     def n_pos(self) -> fx.Node:

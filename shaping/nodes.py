@@ -8,12 +8,13 @@ parameters decide it, so that it can be tabulated exactly.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 
 from shaping.errors import Span
-from shaping.vocabulary import CONSTANT, Function, Reduction
+from shaping.vocabulary import CONSTANT, GROUP, SCOPES, Function, Reduction
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,23 +52,33 @@ class Named:
         return self.body.counted
 
 
+class _Made:
+    """A node made of others: as wide as the widest of them, counted if all of them are."""
+
+    operands: tuple[Node, ...]
+
+    @cached_property
+    def scope(self) -> str:
+        return max((operand.scope for operand in self.operands), key=SCOPES.index)
+
+    @cached_property
+    def counted(self) -> bool:
+        return all(operand.counted for operand in self.operands)
+
+
 @dataclass(frozen=True, eq=False)
-class Apply:
+class Apply(_Made):
     function: Function
     operands: tuple[Node, ...]
     span: Span
-    scope: str
-    counted: bool
 
 
 @dataclass(frozen=True, eq=False)
-class Choose:
+class Choose(_Made):
     """`then if condition else otherwise`: only the chosen branch has to be defined."""
 
     operands: tuple[Node, Node, Node]  # condition, then, otherwise
     span: Span
-    scope: str
-    counted: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,8 +87,12 @@ class Reduce:
     operand: Node
     options: tuple[tuple[str, int], ...]
     span: Span
-    scope: str
-    counted: bool
+
+    scope = GROUP
+
+    @cached_property
+    def counted(self) -> bool:
+        return self.operand.counted
 
 
 Node = Number | Name | Named | Apply | Choose | Reduce
@@ -104,3 +119,31 @@ def _parts(node: Node) -> list[Node]:
         case Reduce(operand=operand):
             return [operand]
     return []
+
+
+def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[int, Node] | None = None) -> Node:
+    """The same formula without the branches that are never taken.
+
+    Args:
+      decide: a condition of constant scope → whether it holds; None if it cannot say.
+      known: nodes that were done before, by identity; shared between formulas that share names.
+    """
+    known = {} if known is None else known
+    if id(root) not in known:
+
+        def inner(node: Node) -> Node:
+            return specialize(node, decide, known)
+
+        match root:
+            case Named():
+                known[id(root)] = replace(root, body=inner(root.body))
+            case Choose(operands=(condition, then, otherwise)) if condition.scope == CONSTANT:
+                holds = decide(condition)
+                known[id(root)] = root if holds is None else inner(then if holds else otherwise)
+            case Apply() | Choose():
+                known[id(root)] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
+            case Reduce():
+                known[id(root)] = replace(root, operand=inner(root.operand))
+            case _:
+                known[id(root)] = root
+    return known[id(root)]

@@ -97,6 +97,17 @@ def test_a_formula_that_may_have_no_value_needs_flat_before_any_reward_is_seen(f
     design(formula, flat=0).check(3)
 
 
+def test_the_place_without_a_value_is_shown_where_it_is_written_and_not_where_it_is_used():
+    with pytest.raises(DesignError) as error:
+        design("r * gap", let={"wide": "n_pos - 1", "gap": "log(wide + 1) / wide"}).check(3)
+    assert str(error.value) == (
+        "d.yaml:3:8: logarithm of a number that is not positive for N = 3, n_pos = 0\n"
+        "  3 |   gap: log(wide + 1) / wide\n"
+        "             ^^^^^^^^^^^^^\n"
+        "hint: say what such a group gets: `flat: 0` under `advantage:`"
+    )
+
+
 @pytest.mark.parametrize("flat", ["1 / n_pos", "1 / r", "sqrt(-1)", "log(r) if n_pos == 0 else 0"])
 @pytest.mark.parametrize("formula", ["1 / n_pos", "r / std(r)"])
 def test_flat_itself_must_have_a_value(formula, flat):

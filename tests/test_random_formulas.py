@@ -50,10 +50,18 @@ def readable(rng):
             assert "this is one value" in str(error), text  # a mean of something that is the same for all answers
 
 
-def outcome(compute):
-    """Its numbers, or None where it has none."""
+def passes(design, N):
     try:
-        return compute()
+        design.check(N)
+    except DesignError:
+        return False
+    return True
+
+
+def credit(design, rewards, scores):
+    """What the tensors say, or None if they refuse."""
+    try:
+        return design(torch.tensor(rewards, dtype=torch.float64), torch.tensor(scores, dtype=torch.float64)).tolist()
     except DesignError:
         return None
 
@@ -68,22 +76,17 @@ def test_the_tensor_is_the_exact_value_or_both_have_none(seed):
         N = rng.choice([2, 3, 5])
         rewards = [[rng.choice(REWARDS) for _ in range(N)] for _ in range(4)] + [[1] * N, [0] * N]
         scores = [[rng.choice(SCORES) for _ in range(N)] for _ in range(4)] + [[1] * N, [0] * N]
-        checked = outcome(lambda: design.check(N) or "fine")
-        passed += checked is not None
-        for reward, score in zip(rewards, scores, strict=True):
-            reward_1N, score_1N = (
-                torch.tensor([reward], dtype=torch.float64),
-                torch.tensor([score], dtype=torch.float64),
-            )
-            got = outcome(lambda: design(reward_1N, score_1N)[0].tolist())
-            if checked is None:
-                assert got is None, text
-                continue
-            reference = [real.nearest(a) for a in exact.advantages(design, reward, score)]  # has a value: check said so
-            if got is None:  # then only because no float holds it
-                assert max(map(abs, reference)) > 1e300, (text, reward, score)
-            else:
-                scale = max(1, *map(abs, reference))
-                assert got == pytest.approx(reference, rel=1e-9, abs=1e-9 * scale), (text, reward, score)
-                agreed += len(set(reference)) > 1
+        if not passes(design, N):
+            assert credit(design, rewards, scores) is None, text
+            continue
+        passed += 1
+        exactly = zip(rewards, scores, strict=True)  # each has a value: `check` said so
+        reference = [[real.nearest(a) for a in exact.advantages(design, *pair)] for pair in exactly]
+        got = credit(design, rewards, scores)
+        if got is None:  # then only because no float holds it
+            assert max(abs(a) for row in reference for a in row) > 1e300, text
+            continue
+        for row, expected, group in zip(got, reference, rewards, strict=True):
+            assert row == pytest.approx(expected, rel=1e-9, abs=1e-9 * max(1, *map(abs, expected))), (text, group)
+            agreed += len(set(expected)) > 1
     assert passed > 20 and agreed > 20  # most are designs, and many tell answers apart

@@ -8,7 +8,7 @@ import torch
 from samples import CONFIGS, design, grpo, passk, rows
 
 import shaping
-from shaping import exact, lower
+from shaping import apply, exact, lower
 from shaping.errors import DesignError, RewardError
 
 NAN, INF = math.nan, math.inf
@@ -43,12 +43,12 @@ def test_the_file_says_which_graded_scores_are_correct(correct, verdict):
     judged = design("correct * N + n_pos", correct=correct, t="3/2")
     assert judged(scores).tolist() == [[4 * v + sum(verdict) for v in verdict]]
     assert exact.advantages(judged, [0, 0.5, 1, 2]) == [4 * v + sum(verdict) for v in verdict]
-    assert lower.verdicts(judged, scores).tolist() == [[bool(v) for v in verdict]]
+    assert apply.verdicts(judged, scores).tolist() == [[bool(v) for v in verdict]]
 
 
 @pytest.mark.parametrize("correct", ["score >= 1", "not score < 1", "score != 0", "not (score > 0)"])
 def test_nan_is_never_correct(correct):
-    assert lower.verdicts(design("r", correct=correct), rows([NAN])).tolist() == [[False]]
+    assert apply.verdicts(design("r", correct=correct), rows([NAN])).tolist() == [[False]]
 
 
 @pytest.mark.parametrize("correct", ["1 / score > 2", "log(score) > 0", "sqrt(score) > 0.5", "score ** -1 > 2"])

@@ -1,0 +1,198 @@
+"""The bundled policy loads like any other model, speaks the maze's alphabet, and is half trained."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from passk_rlhf.tasks import maze as task
+
+ROOT = Path(task.__file__).parents[2]
+FOLDER = ROOT / "passk_rlhf" / "tasks" / "maze_policy"
+
+
+def load_script():
+    spec = importlib.util.spec_from_file_location("make_policy", ROOT / "scripts" / "make_policy.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+script = load_script()
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return AutoTokenizer.from_pretrained(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return AutoModelForCausalLM.from_pretrained(FOLDER)
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    """64 mazes that neither the warm-up nor the measurement in the README has used."""
+    kind = {"size": task.POLICY_SIZE, "openings": task.POLICY_OPENINGS}
+    seen = task.draw_distinct(**kind, **script.WARM_UP)
+    measured = task.draw_distinct(**kind, exclude=seen, **script.HELD_OUT)
+    return task.draw_distinct(**kind, count=64, seed=7, exclude=seen + measured)
+
+
+@pytest.fixture(scope="module")
+def answers(model, tokenizer, unseen):
+    torch.manual_seed(0)
+    return script.sample(model, tokenizer, unseen, 8)
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def test_the_folder_is_under_four_megabytes_and_complete():
+    names = {file.name for file in FOLDER.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"} <= names
+    size = sum(file.stat().st_size for file in FOLDER.iterdir())
+    assert 1_000_000 < size < 4_000_000
+
+
+def test_the_readme_speaks_of_the_mazes_the_data_command_draws_by_default():
+    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert f"{task.POLICY_SIZE} x {task.POLICY_SIZE} maze" in readme
+    assert f"(openings {task.POLICY_OPENINGS})" in readme
+    assert f"{script.STEPS} steps of {script.BATCH}" in readme
+
+
+def test_the_policy_is_a_small_llama_whose_ends_are_the_tokenizer_s(model, tokenizer):
+    assert model.config.model_type == "llama"
+    assert model.config.vocab_size == len(tokenizer) == 12
+    assert (model.config.eos_token_id, model.config.pad_token_id) == (tokenizer.eos_token_id, tokenizer.pad_token_id)
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("</s>", "<pad>")
+    assert tokenizer.eos_token_id != tokenizer.pad_token_id
+
+
+def test_prompt_and_the_longest_shortest_path_fit():
+    snake = "*******/*S....*/*****.*/*.....*/*.*****/*....E*/*******"
+    assert task.shortest_path(snake) == "RRRRDDLLLLDDRRRR"  # 16 moves, and no 7 x 7 maze needs more: 9 cells
+    assert script.MAX_ANSWER > 16
+    assert len(task.policy_prompt(snake)) + script.MAX_ANSWER <= script.CONTEXT
+
+
+# ---------------------------------------------------------------- the alphabet
+
+
+def test_every_token_survives_encode_and_decode_alone_and_in_a_text(tokenizer):
+    for token, number in tokenizer.get_vocab().items():
+        assert tokenizer(token, add_special_tokens=False)["input_ids"] == [number]
+        assert tokenizer.decode([number], skip_special_tokens=False) == token
+    text = task.policy_prompt("*****/*S..*/***.*/*E..*/*****") + "LRUD</s><pad>"
+    assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"], skip_special_tokens=False) == text
+
+
+@pytest.mark.parametrize("add_special_tokens", [False, True])
+def test_nothing_is_added_to_a_prompt(tokenizer, add_special_tokens):
+    prompt = task.policy_prompt("*****/*S..*/***.*/*E..*/*****")
+    numbers = tokenizer(prompt, add_special_tokens=add_special_tokens)["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(numbers) == list(prompt)
+
+
+def test_a_batch_is_padded_on_the_left_so_that_moves_follow_the_prompt(tokenizer):
+    short, long = tokenizer(["S>", "*SE>"], padding=True)["input_ids"]
+    assert tokenizer.convert_ids_to_tokens(short) == ["<pad>", "<pad>", "S", ">"]
+    assert len(long) == 4
+
+
+def test_a_character_outside_the_alphabet_is_an_error_not_a_gap(tokenizer):
+    with pytest.raises(Exception, match="UNK"):
+        tokenizer("*S\nE*")
+
+
+def test_special_tokens_hold_no_move_for_the_verifier(tokenizer):
+    assert not set("LRUD") & set("".join(tokenizer.all_special_tokens))
+    assert task.answer_in("R" + "".join(tokenizer.all_special_tokens)) == "R"
+
+
+# ---------------------------------------------------------------- the answers
+
+
+def test_sampled_answers_are_moves_and_end_by_themselves(answers):
+    flat = [answer for group in answers for answer in group]
+    assert len(flat) == 512
+    ended = [answer.partition("</s>") for answer in flat if "</s>" in answer]
+    assert len(ended) > 0.95 * 512
+    moves = [before for before, _, after in ended if before and set(before) <= set("LRUD") and set(after) <= set("<pad>")]
+    assert len(moves) > 0.95 * 512
+
+
+def test_greedy_answers_are_moves_and_some_are_right(model, tokenizer, unseen):
+    prompt_BT = tokenizer([task.policy_prompt(maze) for maze in unseen], return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        token_BT = model.generate(
+            input_ids=prompt_BT,
+            attention_mask=torch.ones_like(prompt_BT),
+            do_sample=False,
+            max_new_tokens=script.MAX_ANSWER,
+        )
+    greedy = tokenizer.batch_decode(token_BT[:, prompt_BT.shape[1] :], skip_special_tokens=True)
+    assert sum(bool(answer) and set(answer) <= set("LRUD") for answer in greedy) > 0.95 * 64
+    assert 0.15 < sum(map(task.correct, greedy, unseen)) / 64 < 0.7
+
+
+def test_one_try_solves_about_a_third_and_eight_tries_far_more_but_not_all(answers, unseen):
+    # 64 mazes whose rates spread by about 0.3 make Pass@1 uncertain by 0.3 / 8 = 0.04
+    reward_PN = script.verdicts(unseen, answers)
+    assert reward_PN.shape == (64, 8)
+    assert 0.15 < script.pass_at(1, reward_PN) < 0.5
+    assert script.pass_at(1, reward_PN) + 0.2 < script.pass_at(8, reward_PN) < 0.9
+
+
+def test_the_answers_to_one_maze_differ_and_many_groups_disagree(answers, unseen):
+    assert sum(len(set(group)) for group in answers) / 64 > 3
+    right_P = script.verdicts(unseen, answers).sum(dim=1)
+    assert ((0 < right_P) & (right_P < 8)).float().mean() > 0.4
+
+
+def test_the_weights_matter_a_fresh_model_of_the_same_shape_solves_next_to_nothing(tokenizer, unseen):
+    torch.manual_seed(0)
+    fresh = script.make_model(tokenizer)
+    reward_PN = script.verdicts(unseen, script.sample(fresh, tokenizer, unseen, 8))
+    assert script.pass_at(1, reward_PN) < 0.05
+
+
+# ---------------------------------------------------------------- the script
+
+
+@pytest.mark.parametrize(
+    "right, k, expected",
+    [
+        ([1, 0, 0, 0], 1, 1 / 4),
+        ([1, 0, 0, 0], 2, 1 / 2),  # 1 - C(3,2)/C(4,2) = 1 - 3/6
+        ([1, 1, 0, 0], 2, 5 / 6),  # 1 - C(2,2)/C(4,2)
+        ([1, 1, 0, 0], 3, 1),
+        ([0, 0, 0, 0], 4, 0),
+    ],
+)
+def test_pass_at_k_is_one_minus_the_chance_that_k_draws_all_fail(right, k, expected):
+    assert script.pass_at(k, torch.tensor([right])) == pytest.approx(expected)
+    assert script.pass_at(k, torch.tensor([right, [0, 0, 0, 0]])) == pytest.approx(expected / 2)
+
+
+def test_the_bundled_tokenizer_is_the_one_the_script_makes(tokenizer):
+    assert script.make_tokenizer().get_vocab() == tokenizer.get_vocab()
+
+
+def test_a_few_steps_of_warm_up_move_the_loss_of_the_answer_and_only_learn_from_it(tokenizer):
+    torch.manual_seed(0)
+    model = script.make_model(tokenizer)
+    mazes = task.draw_distinct(7, 64, seed=0, openings=0.2)
+    script.warm_up(model, tokenizer, mazes, steps=12, seed=0)
+    prompt = tokenizer(task.policy_prompt(mazes[0]), return_tensors="pt")["input_ids"]
+    with torch.no_grad():
+        chance_TV = model(prompt).logits[0].softmax(dim=-1)
+    moves_and_end = tokenizer.convert_tokens_to_ids([*"LRUD", "</s>"])
+    # After ">" a fresh model gives these 5 of 12 tokens about 0.42; 12 steps teach it that nothing else follows.
+    assert chance_TV[-1, moves_and_end].sum() > 0.8
+    # Trained on the prompt too, it would know by now that "*" follows "*******/" in every maze.
+    assert chance_TV[7, tokenizer.convert_tokens_to_ids("*")] < 0.5
