@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -267,6 +268,7 @@ def plot(run: Path, name: str, before: dict[int, float]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the job it started is ended too
     try:
         sys.exit(main())
     except (shaping.DesignError, LaunchError) as error:

@@ -80,16 +80,21 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     )
 
 
-def warm_up(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str], *, steps: int, seed: int
-) -> None:
-    """Next-token prediction of the shortest path and END, the loss on these alone."""
+def examples(tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Tokens of prompt, shortest path and END, and labels that are -100 but for the path and END; each (B, T)."""
     prompts = [task.policy_prompt(maze) for maze in mazes]
     texts = [prompt + task.shortest_path(maze) + END for prompt, maze in zip(prompts, mazes, strict=True)]
     token_BT = tokenizer(texts, padding=True, padding_side="right", return_tensors="pt")["input_ids"]
     label_BT = token_BT.masked_fill(token_BT == tokenizer.pad_token_id, -100)
     label_BT[:, : len(prompts[0])] = -100  # mazes of one size have prompts of one length
+    return token_BT, label_BT
 
+
+def warm_up(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str], *, steps: int, seed: int
+) -> None:
+    """Next-token prediction of the shortest path and END, the loss on these alone."""
+    token_BT, label_BT = examples(tokenizer, mazes)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     ramp = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / LEARNING_RATE_RAMP))
     rng = random.Random(seed)
@@ -186,7 +191,7 @@ def main() -> None:
     args = parser.parse_args()
 
     began = time.monotonic()
-    torch.set_num_threads(2)  # sums depend on how they are split: same seed and threads, same weights
+    torch.set_num_threads(1)  # so that sums do not depend on how many cores share them
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(args.seed)
     tokenizer = make_tokenizer()

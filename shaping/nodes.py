@@ -137,10 +137,14 @@ def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[in
         match root:
             case Named():
                 known[id(root)] = replace(root, body=inner(root.body))
-            case Choose(operands=(condition, then, otherwise)) if condition.scope == CONSTANT:
-                holds = decide(condition)
-                known[id(root)] = root if holds is None else inner(then if holds else otherwise)
-            case Apply() | Choose():
+            case Choose(operands=(condition, then, otherwise)):
+                condition = inner(condition)
+                holds = decide(condition) if condition.scope == CONSTANT else None
+                if holds is None:
+                    known[id(root)] = replace(root, operands=(condition, inner(then), inner(otherwise)))
+                else:
+                    known[id(root)] = inner(then if holds else otherwise)
+            case Apply():
                 known[id(root)] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
             case Reduce():
                 known[id(root)] = replace(root, operand=inner(root.operand))

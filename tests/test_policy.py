@@ -23,6 +23,15 @@ def load_script():
 script = load_script()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """A model this small gains nothing from a second thread, and waits for it when the machine is busy."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="module")
 def tokenizer():
     return AutoTokenizer.from_pretrained(FOLDER)
@@ -127,6 +136,7 @@ def test_sampled_answers_are_moves_and_end_by_themselves(answers):
 
 
 def test_greedy_answers_are_moves_and_some_are_right(model, tokenizer, unseen):
+    unseen = unseen[:32]
     prompt_BT = tokenizer([task.policy_prompt(maze) for maze in unseen], return_tensors="pt")["input_ids"]
     with torch.no_grad():
         token_BT = model.generate(
@@ -136,8 +146,8 @@ def test_greedy_answers_are_moves_and_some_are_right(model, tokenizer, unseen):
             max_new_tokens=script.MAX_ANSWER,
         )
     greedy = tokenizer.batch_decode(token_BT[:, prompt_BT.shape[1] :], skip_special_tokens=True)
-    assert sum(bool(answer) and set(answer) <= set("LRUD") for answer in greedy) > 0.95 * 64
-    assert 0.15 < sum(map(task.correct, greedy, unseen)) / 64 < 0.7
+    assert sum(bool(answer) and set(answer) <= set("LRUD") for answer in greedy) > 0.95 * 32
+    assert 0.15 < sum(map(task.correct, greedy, unseen)) / 32 < 0.7
 
 
 def test_one_try_solves_about_a_third_and_eight_tries_far_more_but_not_all(answers, unseen):
@@ -157,7 +167,7 @@ def test_the_answers_to_one_maze_differ_and_many_groups_disagree(answers, unseen
 def test_the_weights_matter_a_fresh_model_of_the_same_shape_solves_next_to_nothing(tokenizer, unseen):
     torch.manual_seed(0)
     fresh = script.make_model(tokenizer)
-    reward_PN = script.verdicts(unseen, script.sample(fresh, tokenizer, unseen, 8))
+    reward_PN = script.verdicts(unseen[:16], script.sample(fresh, tokenizer, unseen[:16], 4))
     assert script.pass_at(1, reward_PN) < 0.05
 
 
@@ -183,16 +193,10 @@ def test_the_bundled_tokenizer_is_the_one_the_script_makes(tokenizer):
     assert script.make_tokenizer().get_vocab() == tokenizer.get_vocab()
 
 
-def test_a_few_steps_of_warm_up_move_the_loss_of_the_answer_and_only_learn_from_it(tokenizer):
-    torch.manual_seed(0)
-    model = script.make_model(tokenizer)
-    mazes = task.draw_distinct(7, 64, seed=0, openings=0.2)
-    script.warm_up(model, tokenizer, mazes, steps=12, seed=0)
-    prompt = tokenizer(task.policy_prompt(mazes[0]), return_tensors="pt")["input_ids"]
-    with torch.no_grad():
-        chance_TV = model(prompt).logits[0].softmax(dim=-1)
-    moves_and_end = tokenizer.convert_tokens_to_ids([*"LRUD", "</s>"])
-    # After ">" a fresh model gives these 5 of 12 tokens about 0.42; 12 steps teach it that nothing else follows.
-    assert chance_TV[-1, moves_and_end].sum() > 0.8
-    # Trained on the prompt too, it would know by now that "*" follows "*******/" in every maze.
-    assert chance_TV[7, tokenizer.convert_tokens_to_ids("*")] < 0.5
+def test_the_loss_is_on_the_shortest_path_and_the_end_alone(tokenizer):
+    mazes = ["*****/*S..*/***.*/*E..*/*****", "*****/*SE.*/*.*.*/*...*/*****"]
+    token_BT, label_BT = script.examples(tokenizer, mazes)
+    learnt = [tokenizer.convert_ids_to_tokens(row[row != -100]) for row in label_BT]
+    assert learnt == [[*"RRDDLL", "</s>"], ["R", "</s>"]]
+    assert torch.equal(token_BT[label_BT != -100], label_BT[label_BT != -100])
+    assert tokenizer.decode(token_BT[1]) == mazes[1] + ">R</s>" + "<pad>" * 5
