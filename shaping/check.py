@@ -67,13 +67,13 @@ def _check_ranges(design: Design, N: int) -> None:
 class Gaps:
     """Looks for a place where a formula might have no value. A part that was found sound is not looked at again."""
 
-    sound: set[tuple[int, int]] = field(default_factory=set)  # (node, cases), by identity
-    split: dict[tuple[int, int], tuple[list[Case], list[Case]]] = field(default_factory=dict)
+    sound: set[tuple[Node, int]] = field(default_factory=set)  # a node, and the identity of a list of cases
+    split: dict[tuple[Node, int], tuple[list[Case], list[Case]]] = field(default_factory=dict)
     whole: dict[int, list[Case]] = field(default_factory=dict)
 
     def find(self, node: Node, cases: list[Case]) -> tuple[Span, str] | None:
         """The first such place among these cases, and what it would be; None if there is none."""
-        key = (id(node), id(cases))
+        key = (node, id(cases))
         if key in self.sound or not cases:
             return None
         found = self.counted(node, cases) if node.counted else self.rewarded(node, cases)
@@ -114,7 +114,7 @@ class Gaps:
 
     def branches(self, condition: Node, cases: list[Case]) -> tuple[list[Case], list[Case]]:
         """The cases in which a branch is taken, and the others; both are all of them if rewards decide."""
-        key = (id(condition), id(cases))
+        key = (condition, id(cases))
         if key not in self.split:
             self.split[key] = cases, cases
             if condition.counted and self.counted(condition, cases) is None:

@@ -23,11 +23,11 @@ from shaping.vocabulary import ANSWER
 class Group:
     shared: Mapping[str, Real]  # N, n_pos, parameters ...: the same for every answer
     kinds: Sequence[tuple[int, Mapping[str, Real]]]  # how many answers, and their signals
-    known: dict[tuple[int, int], Real] = field(default_factory=dict)
+    known: dict[tuple[Node, int], Real] = field(default_factory=dict)
 
     def value(self, node: Node, kind: int) -> Real:
         """The value of `node` for answers of that kind; for the whole group if it is of group scope."""
-        key = (id(node), kind if node.scope == ANSWER else -1)
+        key = (node, kind if node.scope == ANSWER else -1)
         if key not in self.known:
             try:
                 self.known[key] = self.compute(node, kind)

@@ -83,7 +83,7 @@ class _Lowering:
         self.graph = fx.Graph()
         self.root = torch.nn.Module()
         self.groups = [counted_group(design, N, n_pos) for n_pos in range(N + 1)]
-        self.values: dict[int, _Value] = {}  # by id(expression node)
+        self.values: dict[Node, _Value] = {}  # nodes are equal only to themselves
         self.calls: dict[tuple, fx.Node] = {}  # the same call on the same operands is one node
         self.signals = {
             signal: self.graph.create_node("placeholder", name, name=name)
@@ -102,7 +102,7 @@ class _Lowering:
         return fx.GraphModule(self.root, self.graph, class_name="Advantage")
 
     def with_flat(self) -> fx.Node:
-        known: dict[int, Node] = {}
+        known: dict[Node, Node] = {}
         result = self.lower(specialize(self.design.advantage, self.decide, known))
         value = self.numeric(result)
         if result.undefined is not None and self.design.flat is not None:  # without flat, `check` proved it is never so
@@ -122,9 +122,9 @@ class _Lowering:
     # ── One expression ──────────────────────────────────────────────────────
 
     def lower(self, node: Node, name: str | None = None) -> _Value:
-        if id(node) not in self.values:
-            self.values[id(node)] = (self.counted if node.counted else self.computed)(node, name)
-        return self.values[id(node)]
+        if node not in self.values:
+            self.values[node] = (self.counted if node.counted else self.computed)(node, name)
+        return self.values[node]
 
     def computed(self, node: Node, name: str | None) -> _Value:
         match node:

@@ -100,12 +100,12 @@ Node = Number | Name | Named | Apply | Choose | Reduce
 
 def walk(root: Node) -> Iterator[Node]:
     """Every node of a formula, once, outermost first."""
-    seen: set[int] = set()
+    seen: set[Node] = set()
     left = [root]
     while left:
         node = left.pop()
-        if id(node) not in seen:
-            seen.add(id(node))
+        if node not in seen:
+            seen.add(node)
             yield node
             left += _parts(node)
 
@@ -121,33 +121,33 @@ def _parts(node: Node) -> list[Node]:
     return []
 
 
-def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[int, Node] | None = None) -> Node:
+def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[Node, Node] | None = None) -> Node:
     """The same formula without the branches that are never taken.
 
     Args:
       decide: a condition of constant scope → whether it holds; None if it cannot say.
-      known: nodes that were done before, by identity; shared between formulas that share names.
+      known: nodes that were done before; shared between formulas that share names.
     """
     known = {} if known is None else known
-    if id(root) not in known:
+    if root not in known:
 
         def inner(node: Node) -> Node:
             return specialize(node, decide, known)
 
         match root:
             case Named():
-                known[id(root)] = replace(root, body=inner(root.body))
+                known[root] = replace(root, body=inner(root.body))
             case Choose(operands=(condition, then, otherwise)):
                 condition = inner(condition)
                 holds = decide(condition) if condition.scope == CONSTANT else None
                 if holds is None:
-                    known[id(root)] = replace(root, operands=(condition, inner(then), inner(otherwise)))
+                    known[root] = replace(root, operands=(condition, inner(then), inner(otherwise)))
                 else:
-                    known[id(root)] = inner(then if holds else otherwise)
+                    known[root] = inner(then if holds else otherwise)
             case Apply():
-                known[id(root)] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
+                known[root] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
             case Reduce():
-                known[id(root)] = replace(root, operand=inner(root.operand))
+                known[root] = replace(root, operand=inner(root.operand))
             case _:
-                known[id(root)] = root
-    return known[id(root)]
+                known[root] = root
+    return known[root]
