@@ -28,6 +28,7 @@ from passk_rlhf.train_ppo_ray import LaunchError, read_params
 
 PACKAGE = Path(__file__).parent
 POLICY = PACKAGE / "tasks" / "maze_policy"
+OPENINGS = 0.0  # the policy was warmed up on mazes with loops; here there is one way only, so there is something to learn
 PROMPTS, ANSWERS = 32, 8  # of one training step
 EVAL_EVERY = 20
 console = Console(highlight=False)
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
 
-    kind = {"size": task.POLICY_SIZE, "openings": task.POLICY_OPENINGS}
+    kind = {"size": task.POLICY_SIZE, "openings": OPENINGS}
     train = task.draw_distinct(count=options.steps * PROMPTS, seed=options.seed, **kind)
     test = task.draw_distinct(count=options.mazes, seed=options.seed + 1, exclude=train, **kind)
     write_prompts(run / "train.jsonl", train)
@@ -98,8 +99,9 @@ def training_command(options: argparse.Namespace, run: Path) -> list[str]:
         "--train.batch_size": PROMPTS * ANSWERS,
         "--train.micro_batch_size": 64,
         "--train.seed": options.seed,
-        "--actor.adam.lr": 2e-4,
-        "--actor.lr_scheduler": "constant",
+        "--actor.adam.lr": 3e-4,
+        "--actor.lr_scheduler": "constant_with_warmup",  # Adam's first full step would undo the warm start
+        "--actor.lr_warmup_ratio": 0.15,
         "--actor.num_gpus_per_node": 1,
         "--vllm.num_engines": 1,
         "--algo.kl.init_coef": 0,

@@ -1,6 +1,6 @@
 """Make the bundled maze policy: a small Llama, warmed up on shortest paths.
 
-    python scripts/make_policy.py                    # about two minutes on two idle cores
+    python scripts/make_policy.py                    # two to three minutes, one core
 
 In    a seed; mazes of POLICY_SIZE and POLICY_OPENINGS (passk_rlhf/tasks/maze.py)
 Out   passk_rlhf/tasks/maze_policy/: config, weights, tokenizer, README with what was measured
@@ -160,8 +160,8 @@ prediction on the shortest paths of {count:,} mazes, {steps} steps of {batch}. M
 
     python scripts/make_policy.py --seed {seed}
 
-Measured on {held_out} other mazes of the same kind (openings {openings}), {samples} answers each, temperature 1, at most
-{max_answer} tokens:
+Measured on {held_out} other mazes of the same kind (openings {openings}), {samples} answers each, temperature 1,
+at most {max_answer} tokens:
 
 | Pass@1 | Pass@2 | Pass@4 | Pass@8 | ends by itself | different answers in {samples} |
 |---|---|---|---|---|---|

@@ -251,23 +251,38 @@ def test_counts_and_rewards_in_one_formula_give_the_exact_value(formula, dtype):
     assert len(values) > 1
 
 
-@pytest.mark.parametrize(
-    "correct", ["score > 1 / 2", "score - 1 / 4 > 1 / 4", "not (score < 1 / 2 + 0)", "score > k / 4"]
-)
+VERDICTS = ["score > 0.5", "score > 1/2", "score - 1/4 > 1/4", "score > t", "not (score < 1/2 + 0)"]
+FORMULAS = [
+    "r / std(r) + n_pos",
+    "r/std(r)*correct",
+    "(r-mean(r))/std(r)*sqrt(p)",
+    "log(r)+correct",
+    "log(r)*n_pos + (1/3)*r",
+]
+FLATS = [
+    "r - n_pos",
+    "n_pos + r",
+    "1/2",
+    "r*(1/3)",
+    "r*2 - n_pos*3",
+    "r + 1/7",
+    "N - 1",
+    "(2*N) + r",
+    "r > 0.2",
+    "correct + r*2",
+]
+
+
+@pytest.mark.parametrize("correct", VERDICTS)
 def test_nothing_is_mixed_up_between_verdict_advantage_and_flat(correct):
-    # flat: of scores 1, 0, 1 two are correct; r is 1, 1, 1
-    flats = {
-        "n_pos + r": [3, 3, 3],
-        "N - 1": [2, 2, 2],
-        "2 * N + r": [7, 7, 7],
-        "r + 1 / 4": [1.25] * 3,
-        "1 / 2": [0.5] * 3,
-    }
-    flats |= {"correct + 2 * r": [3, 2, 3], "r - n_pos": [-1, -1, -1], "r > 0.2": [1, 1, 1], "r / 4": [0.25] * 3}
-    for formula in ("r / std(r) + n_pos", "(r - mean(r)) / std(r) * sqrt(p)", "correct / std(r) * (1 / 3)"):
-        for flat, expected in flats.items():
-            judged = design(formula, flat=flat, correct=correct, k=2)
-            assert judged(rows([1, 1, 1]), rows([1, 0, 1])).tolist() == [expected], (formula, flat)
+    # Nodes of one that are gone before the other is lowered must not lend it their values.
+    for formula in FORMULAS:
+        for flat in FLATS:
+            whole = design(formula, flat=flat, correct=correct, t="1/2")
+            for reward, score in (([1, 1, 1], [1, 0, 1]), ([0, 0, 0], [0, 0, 1]), ([2, 1, 0.5], [1, 1, 0])):
+                reference = [real.nearest(a) for a in exact.advantages(whole, reward, score)]
+                got = whole(rows(reward, dtype=torch.float64), rows(score, dtype=torch.float64))
+                assert got[0].tolist() == pytest.approx(reference), (formula, flat)
 
 
 def test_a_sum_and_a_mean_of_a_constant_group_are_exact():

@@ -131,8 +131,8 @@ def test_sampled_answers_are_moves_and_end_by_themselves(answers):
     assert len(flat) == 512
     ended = [answer.partition("</s>") for answer in flat if "</s>" in answer]
     assert len(ended) > 0.95 * 512
-    moves = [before for before, _, after in ended if before and set(before) <= set("LRUD") and set(after) <= set("<pad>")]
-    assert len(moves) > 0.95 * 512
+    assert sum(bool(moves) and set(moves) <= set("LRUD") for moves, _, _ in ended) > 0.95 * 512
+    assert all(after.replace("<pad>", "") == "" for _, _, after in ended)
 
 
 def test_greedy_answers_are_moves_and_some_are_right(model, tokenizer, unseen):
@@ -161,7 +161,7 @@ def test_one_try_solves_about_a_third_and_eight_tries_far_more_but_not_all(answe
 def test_the_answers_to_one_maze_differ_and_many_groups_disagree(answers, unseen):
     assert sum(len(set(group)) for group in answers) / 64 > 3
     right_P = script.verdicts(unseen, answers).sum(dim=1)
-    assert ((0 < right_P) & (right_P < 8)).float().mean() > 0.4
+    assert ((right_P > 0) & (right_P < 8)).float().mean() > 0.4
 
 
 def test_the_weights_matter_a_fresh_model_of_the_same_shape_solves_next_to_nothing(tokenizer, unseen):

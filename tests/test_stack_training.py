@@ -126,6 +126,20 @@ def test_vllm_generated_with_the_new_weights_after_every_step(steps):
     assert gap(steps[-1], "first_policy") > max(0.2, 20 * fresh)
 
 
+def test_every_character_survives_the_way_through_vllm(steps):
+    from transformers import AutoTokenizer
+    from vllm.tokenizers import get_tokenizer
+
+    theirs, ours = get_tokenizer(str(POLICY)), AutoTokenizer.from_pretrained(POLICY)
+    for character in "*.SE/>LRUD":
+        (token,) = theirs.encode(character, add_special_tokens=False)
+        assert theirs.decode([token]) == character == ours.decode([token])
+    for sample in steps[0]:
+        text = ours.decode(sample["sequences"])
+        assert text.startswith(sample["prompt"])
+        assert set(text[len(sample["prompt"]) :].replace("</s>", "").replace("<pad>", "")) <= set("*.SE/>LRUD")
+
+
 def gap(batch, name):
     """Largest difference to vLLM's log-probabilities over all answer tokens."""
     return max(

@@ -33,6 +33,7 @@ POLICY_SIZE = 7
 POLICY_OPENINGS = 0.2
 
 STEPS = {"L": (0, -1), "R": (0, 1), "U": (-1, 0), "D": (1, 0)}
+CONNECTED_LAYOUTS = {2: 5, 3: 431}  # of n x n cells, counted one by one
 REPEATS_BEFORE_GIVING_UP = 200_000
 
 CHAT_PROMPT = """\
@@ -149,16 +150,16 @@ def draw_distinct(
 
 
 def count_mazes(size: int, openings: float = 0.0) -> float:
-    """How many different mazes `draw` can give; an upper bound for 0 < openings < 1.
+    """How many different mazes `draw` can give; for 0 < openings < 1 and size above 7, an upper bound.
 
     With n * n cells, n = (size - 1) / 2, there are n^2 (n^2 - 1) ways to place S
     and E. Perfect mazes are spanning trees of the grid (Kirchhoff):
 
         trees = prod over (i, j) != (0, 0) of (4 - 2 cos(pi i/n) - 2 cos(pi j/n)) / n^2
 
-    With openings 1 there is one layout, and in between at most one for every
-    subset of the 2 n (n - 1) inner walls. A float, exact while it is below 1e12;
-    infinite beyond the range of floats.
+    With openings 1 there is one layout; in between, the connected ways to join
+    the cells: 5 and 431 for sizes 5 and 7, and above at most one for every subset
+    of the 2 n (n - 1) inner walls. A float, infinite beyond the range of floats.
 
     Example:
       >>> round(count_mazes(7))  # 192 trees, 72 pairs
@@ -169,8 +170,8 @@ def count_mazes(size: int, openings: float = 0.0) -> float:
     if openings == 1:
         return float(pairs)
     if openings > 0:
-        edges = 2 * n * (n - 1)
-        return pairs * 2.0**edges if edges < 1000 else math.inf
+        walls = 2 * n * (n - 1)
+        return float(pairs * CONNECTED_LAYOUTS[n]) if n in CONNECTED_LAYOUTS else pairs * 2.0 ** min(walls, 1000)
     bend = [2 - 2 * math.cos(math.pi * i / n) for i in range(n)]
     trees = math.prod(bend[i] + bend[j] for i in range(n) for j in range(n) if i or j) / n**2
     return float(round(trees) * pairs) if trees < 1e12 else trees * pairs
@@ -367,7 +368,7 @@ def _response(query: str, prompt: str) -> str:
         return query[len(prompt) :]
     # A prompt too long for --data.max_len loses its beginning, and some tokenizers decode to one space more.
     tail = prompt[-40:]
-    before, found, response = query.partition(tail)
+    _, found, response = query.partition(tail)
     if not found:
         raise ValueError(f"the query does not contain the end of its prompt, {tail!r}; it begins {query[:40]!r}")
     return response
