@@ -84,7 +84,7 @@ def refuse_missing_rewards(samples: list) -> None:
         raise RewardError(
             f"no reward (None) for answer {first} of the rollout, and for {len(missing)} of {len(samples)} in all.\n"
             f"prompt: {_short(samples[first].prompts[0])}\n"
-            "The reward function returned None or failed; its own error is in the log above, after 'Failed to fetch reward'."
+            "The reward function returned None or failed; its own error is in the log, after 'Failed to fetch reward'."
         )
 
 

@@ -28,7 +28,7 @@ from passk_rlhf.train_ppo_ray import LaunchError, read_params
 
 PACKAGE = Path(__file__).parent
 POLICY = PACKAGE / "tasks" / "maze_policy"
-OPENINGS = 0.0  # the policy was warmed up on mazes with loops; here there is one way only, so there is something to learn
+OPENINGS = 0.0  # the policy was warmed up on mazes with loops; one way only is harder, and something to learn
 PROMPTS, ANSWERS = 32, 8  # of one training step
 EVAL_EVERY = 20
 console = Console(highlight=False)
@@ -42,9 +42,11 @@ def main(argv: list[str] | None = None) -> int:
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
 
-    kind = {"size": task.POLICY_SIZE, "openings": OPENINGS}
-    train = task.draw_distinct(count=options.steps * PROMPTS, seed=options.seed, **kind)
-    test = task.draw_distinct(count=options.mazes, seed=options.seed + 1, exclude=train, **kind)
+    size = task.POLICY_SIZE
+    seen = task.draw_distinct(size, openings=task.POLICY_OPENINGS, **task.POLICY_WARM_UP)
+    train = task.draw_distinct(size, options.steps * PROMPTS, seed=options.seed, openings=OPENINGS, exclude=seen)
+    seen += train
+    test = task.draw_distinct(size, options.mazes, seed=options.seed + 1, openings=OPENINGS, exclude=seen)
     write_prompts(run / "train.jsonl", train)
     write_prompts(run / "test.jsonl", test)
 

@@ -8,12 +8,11 @@ Out   passk_rlhf/tasks/maze_policy/: config, weights, tokenizer, README with wha
 The policy is half trained on purpose. Right about one time in three, its groups
 of answers disagree, so there is something to learn from; several tries solve far
 more mazes than one does and still not all, so Pass@1 and Pass@k can both rise. It is
-stopped in mid-learning by STEPS. It has seen the WARM_UP mazes and no others;
+stopped in mid-learning by STEPS. It has seen the POLICY_WARM_UP mazes and no others;
 Pass@k is measured on mazes that are not among them.
 """
 
 import argparse
-import math
 import random
 import sys
 import time
@@ -28,16 +27,16 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from passk_rlhf.metrics import pass_at_k  # noqa: E402
 from passk_rlhf.tasks import maze as task  # noqa: E402
+from passk_rlhf.tasks.evaluate import MAX_ANSWER, sample, verdicts  # noqa: E402
 
 FOLDER = ROOT / "passk_rlhf" / "tasks" / "maze_policy"
 
 PAD, END = "<pad>", "</s>"
 CHARACTERS = "*.SE/>LRUD"
 CONTEXT = 256
-MAX_ANSWER = 24  # the longest shortest path has 16 moves, then END; the rest is room for detours
 
-WARM_UP = {"count": 4000, "seed": 1000}
 HELD_OUT = {"count": 512, "seed": 2000}
 SAMPLES = 8
 STEPS = 200
@@ -111,44 +110,6 @@ def warm_up(
             print(f"step {step:4d}  loss {loss.item():.3f}", flush=True)
 
 
-@torch.no_grad()
-def sample(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str], n: int
-) -> list[list[str]]:
-    """For each maze n answers at temperature 1, special tokens included; all mazes of one size."""
-    model.eval()
-    answers = []
-    for first in range(0, len(mazes), 128):
-        prompts = [task.policy_prompt(maze) for maze in mazes[first : first + 128] for _ in range(n)]
-        prompt_BT = tokenizer(prompts, return_tensors="pt", add_special_tokens=False)["input_ids"]
-        token_BT = model.generate(
-            input_ids=prompt_BT,
-            attention_mask=torch.ones_like(prompt_BT),
-            do_sample=True,
-            temperature=1.0,
-            top_k=0,
-            top_p=1.0,
-            max_new_tokens=MAX_ANSWER,
-        )
-        texts = tokenizer.batch_decode(token_BT[:, prompt_BT.shape[1] :])
-        answers += [texts[i : i + n] for i in range(0, len(texts), n)]
-    return answers
-
-
-def verdicts(mazes: Sequence[str], answers: Sequence[Sequence[str]]) -> Tensor:
-    """1 for a right answer, 0 for a wrong one; shape (P, N)."""
-    return torch.tensor(
-        [[float(task.correct(answer, maze)) for answer in group] for maze, group in zip(mazes, answers, strict=True)]
-    )
-
-
-def pass_at(k: int, reward_PN: Tensor) -> float:
-    """Mean over prompts of 1 - C(N - c, k) / C(N, k), c right answers among N: unbiased (Chen et al. 2021)."""
-    N = reward_PN.shape[1]
-    right_P = reward_PN.sum(dim=1).int().tolist()
-    return sum(1 - math.comb(N - c, k) / math.comb(N, k) for c in right_P) / len(right_P)
-
-
 README = """\
 # Maze policy
 
@@ -196,15 +157,15 @@ def main() -> None:
     torch.manual_seed(args.seed)
     tokenizer = make_tokenizer()
     model = make_model(tokenizer)
-    seen = task.draw_distinct(task.POLICY_SIZE, openings=task.POLICY_OPENINGS, **WARM_UP)
+    seen = task.draw_distinct(task.POLICY_SIZE, openings=task.POLICY_OPENINGS, **task.POLICY_WARM_UP)
     held_out = task.draw_distinct(task.POLICY_SIZE, openings=task.POLICY_OPENINGS, exclude=seen, **HELD_OUT)
     warm_up(model, tokenizer, seen, steps=args.steps, seed=args.seed)
 
     torch.manual_seed(args.seed)
     answers = sample(model, tokenizer, held_out, SAMPLES)
-    reward_PN = verdicts(held_out, answers)
-    right_P = reward_PN.sum(dim=1).int().tolist()
-    pass_k = {k: pass_at(k, reward_PN) for k in (1, 2, 4, 8)}
+    verdict_PN = verdicts(held_out, answers)
+    right_P = verdict_PN.sum(dim=1).tolist()
+    pass_k = {k: pass_at_k(verdict_PN, k).mean().item() for k in (1, 2, 4, 8)}
 
     model.save_pretrained(args.output)
     tokenizer.save_pretrained(args.output)
@@ -217,13 +178,13 @@ def main() -> None:
         end=END,
         steps=args.steps,
         batch=BATCH,
-        count=WARM_UP["count"],
-        warm_seed=WARM_UP["seed"],
+        count=task.POLICY_WARM_UP["count"],
+        warm_seed=task.POLICY_WARM_UP["seed"],
         seed=args.seed,
         held_out=len(held_out),
         samples=SAMPLES,
         max_answer=MAX_ANSWER,
-        ended=sum(END in answer for group in answers for answer in group) / reward_PN.numel(),
+        ended=sum(END in answer for group in answers for answer in group) / verdict_PN.numel(),
         different=sum(len(set(group)) for group in answers) / len(answers),
         header=" | ".join(map(str, range(SAMPLES + 1))),
         rule="---|" * SAMPLES + "---",

@@ -208,9 +208,9 @@ def batch_metrics(correct_PN: Sequence[Sequence[bool]], advantage_PN: Sequence[S
     for k in range(1, N + 1):
         if k == N or k.bit_count() == 1:
             metrics[f"pass{k}"] = _mean([pass_at_k_formula(b_N, k) for b_N in correct_PN])
-    for b_N, a_N in zip(correct_PN, advantage_PN):
+    for b_N, a_N in zip(correct_PN, advantage_PN, strict=True):
         kinds.append("all_wrong" if not any(b_N) else "effective" if any(a_N) else "too_easy")
-        for b, a in zip(_verdicts(b_N), a_N):
+        for b, a in zip(_verdicts(b_N), a_N, strict=True):
             size_where[b].append(abs(Fraction(a)))
     metrics |= {kind: Fraction(kinds.count(kind), len(kinds)) for kind in ("all_wrong", "too_easy", "effective")}
     metrics["abs_correct"] = _mean(size_where[1] or [0])

@@ -22,8 +22,11 @@ ROOT = Path(__file__).parents[1]
 def start(code, *arguments, **env):
     everything = {**os.environ, **settings.worker_env(), "PYTHONPATH": str(ROOT), **env}
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)], env=everything, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=everything,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
 
 
@@ -224,9 +227,10 @@ def test_vllm_does_not_pack_weights_that_will_be_updated(generating):
 
 def test_a_received_weight_is_loaded_and_one_of_another_dtype_is_refused(generating):
     assert generating["loaded"] == [["a.weight", [7.0, 7.0]]]
-    assert "'a.weight' is trained as torch.bfloat16, but vLLM runs the model as torch.float32" == generating[
-        "mismatch"
-    ].removeprefix("weight ")
+    assert (
+        generating["mismatch"].removeprefix("weight ")
+        == "'a.weight' is trained as torch.bfloat16, but vLLM runs the model as torch.float32"
+    )
 
 
 # ---------------------------------------------------------------- weights on the wire

@@ -107,7 +107,14 @@ def test_an_attention_that_runs_on_a_cpu_is_kept(flags):
 
 
 def test_moving_things_between_memories_is_switched_off_and_said(flags):
-    moves = "vllm.enable_sleep ds.enable_sleep ds.adam_offload ds.overlap_comm ref.offload reward.offload".split()
+    moves = [
+        "vllm.enable_sleep",
+        "ds.enable_sleep",
+        "ds.adam_offload",
+        "ds.overlap_comm",
+        "ref.offload",
+        "reward.offload",
+    ]
     args = flags("--train.colocate_all " + " ".join(f"--{move}" for move in moves))
     chosen = settings.adapt(args)
     for move in moves:
@@ -144,14 +151,20 @@ def test_adapting_twice_is_adapting_once(flags):
         ("--algo.advantage.estimator gae --train.colocate_all", 1),
         # The critic and reward pair has its own place, even when everything else is colocated.
         ("--algo.advantage.estimator gae --critic.num_gpus_per_node 1 --train.colocate_critic_reward", 3),
-        ("--algo.advantage.estimator gae --critic.num_gpus_per_node 1 --train.colocate_critic_reward"
-         " --train.colocate_all", 2),
+        (
+            "--algo.advantage.estimator gae --critic.num_gpus_per_node 1 --train.colocate_critic_reward"
+            " --train.colocate_all",
+            2,
+        ),
         # A reward model instead of a reward function.
         ("--reward.remote_url '' --reward.num_gpus_per_node 3", 5),
         ("--reward.remote_url '' --reward.num_gpus_per_node 3 --train.agent_func_path agent.py", 2),
         ("--reward.remote_url '' --reward.num_gpus_per_node 3 --train.colocate_critic_reward", 5),  # no critic: no pair
-        ("--reward.remote_url '' --reward.num_gpus_per_node 1 --algo.advantage.estimator gae"
-         " --critic.num_gpus_per_node 1 --train.colocate_critic_reward", 3),
+        (
+            "--reward.remote_url '' --reward.num_gpus_per_node 1 --algo.advantage.estimator gae"
+            " --critic.num_gpus_per_node 1 --train.colocate_critic_reward",
+            3,
+        ),
         ("--reward.remote_url '' --reward.num_gpus_per_node 1 --train.colocate_all", 1),
     ],
 )

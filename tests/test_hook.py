@@ -1,6 +1,7 @@
 """The hook against OpenRLHF's own estimators, on OpenRLHF's own experiences, in one process."""
 
 import random
+from pathlib import Path
 from types import SimpleNamespace
 
 import oracle
@@ -18,7 +19,7 @@ from passk_rlhf import patch  # noqa: E402
 from passk_rlhf.hook import Groups, refuse_missing_rewards  # noqa: E402
 from shaping import DesignError, RewardError  # noqa: E402
 
-CONFIGS = {name: open(f"configs/{name}.yaml").read() for name in ("passk", "grpo_sample_std", "dr_grpo", "rloo")}
+CONFIGS = {name: Path(f"configs/{name}.yaml").read_text() for name in ("passk", "grpo_sample_std", "dr_grpo", "rloo")}
 N = 4
 
 

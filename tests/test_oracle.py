@@ -84,7 +84,7 @@ def test_graded_baselines_sum_to_zero_and_differ_by_their_known_factors():
         n = len(rewards)
         rows = [f(rewards) for f in (oracle.grpo, oracle.grpo_sample_std, oracle.dr_grpo, oracle.rloo)]
         assert all(sums_to_zero(row) for row in rows)
-        for population, sample, centred, others in zip(*[[Fraction(a) for a in row] for row in rows]):
+        for population, sample, centred, others in zip(*[[Fraction(a) for a in row] for row in rows], strict=True):
             assert abs(others - centred * n / (n - 1)) < ROUNDING
             assert abs(population**2 - sample**2 * n / (n - 1)) < ROUNDING and population * sample >= 0
         assert abs(sum(Fraction(a) ** 2 for a in rows[0]) - (n if any(rows[2]) else 0)) < ROUNDING
@@ -166,5 +166,14 @@ def test_batch_metrics_are_the_numbers_worked_by_hand():
 
 def test_batch_metrics_of_one_kind_of_answer_only_have_zero_for_the_other():
     metrics = oracle.batch_metrics([[0, 0]], [[-1.0, -3.0]])
-    assert list(metrics) == "pass1 pass2 all_wrong too_easy effective abs_correct abs_wrong abs_max".split()
+    assert list(metrics) == [
+        "pass1",
+        "pass2",
+        "all_wrong",
+        "too_easy",
+        "effective",
+        "abs_correct",
+        "abs_wrong",
+        "abs_max",
+    ]
     assert list(metrics.values()) == [0, 0, 1, 0, 0, 0, 2, 3]

@@ -7,6 +7,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from passk_rlhf.metrics import pass_at_k
+from passk_rlhf.tasks import evaluate
 from passk_rlhf.tasks import maze as task
 
 ROOT = Path(task.__file__).parents[2]
@@ -46,7 +48,7 @@ def model():
 def unseen():
     """64 mazes that neither the warm-up nor the measurement in the README has used."""
     kind = {"size": task.POLICY_SIZE, "openings": task.POLICY_OPENINGS}
-    seen = task.draw_distinct(**kind, **script.WARM_UP)
+    seen = task.draw_distinct(**kind, **task.POLICY_WARM_UP)
     measured = task.draw_distinct(**kind, exclude=seen, **script.HELD_OUT)
     return task.draw_distinct(**kind, count=64, seed=7, exclude=seen + measured)
 
@@ -54,7 +56,7 @@ def unseen():
 @pytest.fixture(scope="module")
 def answers(model, tokenizer, unseen):
     torch.manual_seed(0)
-    return script.sample(model, tokenizer, unseen, 8)
+    return evaluate.sample(model, tokenizer, unseen, 8)
 
 
 # ---------------------------------------------------------------- the folder
@@ -85,8 +87,8 @@ def test_the_policy_is_a_small_llama_whose_ends_are_the_tokenizer_s(model, token
 def test_prompt_and_the_longest_shortest_path_fit():
     snake = "*******/*S....*/*****.*/*.....*/*.*****/*....E*/*******"
     assert task.shortest_path(snake) == "RRRRDDLLLLDDRRRR"  # 16 moves, and no 7 x 7 maze needs more: 9 cells
-    assert script.MAX_ANSWER > 16
-    assert len(task.policy_prompt(snake)) + script.MAX_ANSWER <= script.CONTEXT
+    assert evaluate.MAX_ANSWER > 16
+    assert len(task.policy_prompt(snake)) + evaluate.MAX_ANSWER <= script.CONTEXT
 
 
 # ---------------------------------------------------------------- the alphabet
@@ -143,7 +145,7 @@ def test_greedy_answers_are_moves_and_some_are_right(model, tokenizer, unseen):
             input_ids=prompt_BT,
             attention_mask=torch.ones_like(prompt_BT),
             do_sample=False,
-            max_new_tokens=script.MAX_ANSWER,
+            max_new_tokens=evaluate.MAX_ANSWER,
         )
     greedy = tokenizer.batch_decode(token_BT[:, prompt_BT.shape[1] :], skip_special_tokens=True)
     assert sum(bool(answer) and set(answer) <= set("LRUD") for answer in greedy) > 0.95 * 32
@@ -152,41 +154,26 @@ def test_greedy_answers_are_moves_and_some_are_right(model, tokenizer, unseen):
 
 def test_one_try_solves_about_a_third_and_eight_tries_far_more_but_not_all(answers, unseen):
     # 64 mazes whose rates spread by about 0.3 make Pass@1 uncertain by 0.3 / 8 = 0.04
-    reward_PN = script.verdicts(unseen, answers)
-    assert reward_PN.shape == (64, 8)
-    assert 0.15 < script.pass_at(1, reward_PN) < 0.5
-    assert script.pass_at(1, reward_PN) + 0.2 < script.pass_at(8, reward_PN) < 0.9
+    verdict_PN = evaluate.verdicts(unseen, answers)
+    assert verdict_PN.shape == (64, 8)
+    assert 0.15 < pass_at_k(verdict_PN, 1).mean() < 0.5
+    assert pass_at_k(verdict_PN, 1).mean() + 0.2 < pass_at_k(verdict_PN, 8).mean() < 0.9
 
 
 def test_the_answers_to_one_maze_differ_and_many_groups_disagree(answers, unseen):
     assert sum(len(set(group)) for group in answers) / 64 > 3
-    right_P = script.verdicts(unseen, answers).sum(dim=1)
+    right_P = evaluate.verdicts(unseen, answers).sum(dim=1)
     assert ((right_P > 0) & (right_P < 8)).float().mean() > 0.4
 
 
 def test_the_weights_matter_a_fresh_model_of_the_same_shape_solves_next_to_nothing(tokenizer, unseen):
     torch.manual_seed(0)
     fresh = script.make_model(tokenizer)
-    reward_PN = script.verdicts(unseen[:16], script.sample(fresh, tokenizer, unseen[:16], 4))
-    assert script.pass_at(1, reward_PN) < 0.05
+    verdict_PN = evaluate.verdicts(unseen[:16], evaluate.sample(fresh, tokenizer, unseen[:16], 4))
+    assert pass_at_k(verdict_PN, 1).mean() < 0.05
 
 
 # ---------------------------------------------------------------- the script
-
-
-@pytest.mark.parametrize(
-    "right, k, expected",
-    [
-        ([1, 0, 0, 0], 1, 1 / 4),
-        ([1, 0, 0, 0], 2, 1 / 2),  # 1 - C(3,2)/C(4,2) = 1 - 3/6
-        ([1, 1, 0, 0], 2, 5 / 6),  # 1 - C(2,2)/C(4,2)
-        ([1, 1, 0, 0], 3, 1),
-        ([0, 0, 0, 0], 4, 0),
-    ],
-)
-def test_pass_at_k_is_one_minus_the_chance_that_k_draws_all_fail(right, k, expected):
-    assert script.pass_at(k, torch.tensor([right])) == pytest.approx(expected)
-    assert script.pass_at(k, torch.tensor([right, [0, 0, 0, 0]])) == pytest.approx(expected / 2)
 
 
 def test_the_bundled_tokenizer_is_the_one_the_script_makes(tokenizer):

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-import shaping
 import torch
+
+import shaping
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

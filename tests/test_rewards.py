@@ -8,7 +8,7 @@ import torch
 from samples import CONFIGS, design, grpo, passk, rows
 
 import shaping
-from shaping import apply, exact, lower
+from shaping import apply, exact
 from shaping.errors import DesignError, RewardError
 
 NAN, INF = math.nan, math.inf

@@ -1,4 +1,4 @@
-"""OpenRLHF, Ray, vLLM and DeepSpeed for real: three training steps of the bundled policy, with a recorder in the actor."""
+"""OpenRLHF, Ray, vLLM and DeepSpeed for real: three steps of the bundled policy, with a recorder in the actor."""
 
 import json
 import math
@@ -180,7 +180,7 @@ def test_a_reward_that_is_no_verdict_ends_the_first_step_with_prompt_answer_and_
     (tmp_path / "half.py").write_text(
         "def reward_func(queries, prompts, labels):\n    return {'rewards': 0.5, 'scores': 0.5, 'extra_logs': {}}\n"
     )
-    job = command(tmp_path, steps=1, reward=tmp_path / "half.py") + ["--advantage-design", "configs/passk.yaml"]
+    job = [*command(tmp_path, steps=1, reward=tmp_path / "half.py"), "--advantage-design", "configs/passk.yaml"]
     done = subprocess.run(
         job, cwd=ROOT, env=environment(tmp_path / "record"), capture_output=True, text=True, timeout=600
     )

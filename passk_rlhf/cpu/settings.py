@@ -87,8 +87,8 @@ def _refusals(args: SimpleNamespace):
     yield (
         ds.lora.rank > 0,
         (
-            f"--ds.lora.rank {ds.lora.rank} trains weights that OpenRLHF sends to vLLM under names vLLM does not know, here"
-            " as on a GPU; set it to 0."
+            f"--ds.lora.rank {ds.lora.rank} trains weights that OpenRLHF sends to vLLM under names vLLM does not know,"
+            " here as on a GPU; set it to 0."
         ),
     )
     yield vllm.sync_with_ray, ("--vllm.sync_with_ray needs Ray's NCCL groups; leave it out, weights travel over gloo.")

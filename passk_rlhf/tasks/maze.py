@@ -31,6 +31,7 @@ from collections.abc import Collection, Sequence
 # The mazes the bundled policy was warmed up on; defaults of the command line below.
 POLICY_SIZE = 7
 POLICY_OPENINGS = 0.2
+POLICY_WARM_UP = {"count": 4000, "seed": 1000}  # what it has seen, drawn with the two above
 
 STEPS = {"L": (0, -1), "R": (0, 1), "U": (-1, 0), "D": (1, 0)}
 CONNECTED_LAYOUTS = {2: 5, 3: 431}  # of n x n cells, counted one by one
