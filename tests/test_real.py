@@ -6,7 +6,7 @@ from math import comb
 
 import oracle
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shaping import real
@@ -263,13 +263,17 @@ def test_binomials_of_broken_numbers_are_refused(n, k):
 
 # ---------------------------------------------------------------- rounding
 
+thorough = settings(max_examples=100)
 
+
+@thorough
 @given(st.fractions())
 def test_rationals_are_rounded_as_the_oracle_rounds_them(q):
     assert real.nearest(q) == oracle.nearest_float64(q)
     assert real.nearest(q, **FLOAT32) == oracle.nearest_float32(q)
 
 
+@thorough
 @given(st.integers(-(2**30), 2**30), st.integers(1, 2**60), st.integers(-140, 60))
 def test_the_smallest_and_largest_floats_are_rounded_as_the_oracle_rounds_them(p, q, e):
     x = F(p, q) * F(2) ** e
@@ -277,6 +281,7 @@ def test_the_smallest_and_largest_floats_are_rounded_as_the_oracle_rounds_them(p
     assert real.nearest(x * F(2) ** -930) == oracle.nearest_float64(x * F(2) ** -930)
 
 
+@thorough
 @given(st.integers(-(2**24), 2**24), st.integers(-160, 60))
 def test_halves_go_to_the_even_neighbour(m, e):
     x = (F(m) + F(1, 2)) * F(2) ** e
@@ -288,6 +293,7 @@ def test_float32_is_rounded_once_and_not_by_way_of_float64():
     assert real.nearest(x, **FLOAT32) == 1 + 2**-23
 
 
+@thorough
 @given(rationals, positive)
 def test_a_root_is_rounded_as_the_oracle_rounds_it(top, under):
     value, reference = real.divide(top, real.sqrt(under)), oracle.over_root(top, under)
@@ -295,6 +301,7 @@ def test_a_root_is_rounded_as_the_oracle_rounds_it(top, under):
     assert real.nearest(value, **FLOAT32) == oracle.nearest_float32(reference)
 
 
+@thorough
 @given(roots)
 def test_a_sum_of_roots_is_rounded_as_ninety_digits_are(terms):
     assume(surd(terms) != 0)
@@ -302,6 +309,7 @@ def test_a_sum_of_roots_is_rounded_as_ninety_digits_are(terms):
     assert real.nearest(surd(terms), **FLOAT32) == oracle.nearest_float32(decimals(terms))
 
 
+@thorough
 @given(positive, whole, positive)
 def test_logs_and_powers_are_rounded_as_ninety_digits_are(a, b, c):
     value = real.add(real.multiply(b, real.log(a)), real.power(c, F(1, 3)))
