@@ -29,8 +29,9 @@ from passk_rlhf.train_ppo_ray import LaunchError, read_params
 PACKAGE = Path(__file__).parent
 POLICY = PACKAGE / "tasks" / "maze_policy"
 OPENINGS = 0.0  # the policy was warmed up on mazes with loops; one way only is harder, and something to learn
-PROMPTS, ANSWERS = 32, 8  # of one training step
-EVAL_EVERY = 20
+PROMPTS, ANSWERS = 40, 16  # of one training step
+EVAL_EVERY = 20  # steps
+K = 8  # of the Pass@k that is shown beside Pass@1
 console = Console(highlight=False)
 
 
@@ -102,14 +103,14 @@ def training_command(options: argparse.Namespace, run: Path) -> list[str]:
         "--train.micro_batch_size": 64,
         "--train.seed": options.seed,
         "--actor.adam.lr": 3e-4,
-        "--actor.lr_scheduler": "constant_with_warmup",  # Adam's first full step would undo the warm start
-        "--actor.lr_warmup_ratio": 0.15,
-        "--actor.num_gpus_per_node": 1,
-        "--vllm.num_engines": 1,
+        "--actor.lr_scheduler": "cosine_with_min_lr",
+        "--actor.lr_warmup_ratio": 0.15,  # Adam's first full step would undo the warm start
+        "--actor.num_gpus_per_node": 2,  # logical GPUs: one process for each core
+        "--vllm.num_engines": 2,
         "--algo.kl.init_coef": 0,
         "--eval.dataset": run / "test.jsonl",
         "--eval.steps": EVAL_EVERY,
-        "--eval.n_samples_per_prompt": ANSWERS,
+        "--eval.n_samples_per_prompt": K,
         "--eval.temperature": 1.0,
         "--ckpt.output_dir": run / "model",
         "--ckpt.path": run / "checkpoints",
@@ -203,7 +204,7 @@ def describe(line: dict[str, Any]) -> str:
         ours = {key.rpartition("_")[2]: value for key, value in line.items() if "_pass" in key}
         return "held-out mazes: " + "  ".join(f"pass@{key[4:]} {ours[key]:.3f}" for key in sorted(ours))
     return (
-        f"reward {line['rollout/reward_mean']:.3f}  pass@{ANSWERS} {line[f'rollout/pass{ANSWERS}']:.3f}  "
+        f"reward {line['rollout/reward_mean']:.3f}  pass@{K} {line[f'rollout/pass{K}']:.3f}  "
         f"effective groups {line['design/effective']:.0%}"
     )
 
@@ -224,7 +225,7 @@ def measure(when: str, model: Path, mazes: list[str], seed: int) -> dict[int, fl
 
     console.print(f"measuring the policy {when} training: {len(mazes)} held-out mazes, {ANSWERS} answers each")
     verdict_PN = solve(model, mazes, samples=ANSWERS, seed=seed)
-    return {k: pass_at_k(verdict_PN, k).mean().item() for k in (1, ANSWERS)}
+    return {k: pass_at_k(verdict_PN, k).mean().item() for k in (1, K)}
 
 
 def show(
@@ -259,7 +260,7 @@ def plot(run: Path, name: str, before: dict[int, float]) -> None:
     lines = [json.loads(line) for line in (run / "model" / "metrics.jsonl").read_text().splitlines()]
     evals = [line for line in lines if line["kind"] == "eval"]
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
-    for k, colour, marker in ((1, "#0072b2", "o"), (ANSWERS, "#d55e00", "s")):  # Okabe-Ito: seen by all
+    for k, colour, marker in ((1, "#0072b2", "o"), (K, "#d55e00", "s")):  # Okabe-Ito: seen by all
         steps = [0] + [line["step"] for line in evals]
         values = [before[k]] + [line[f"eval_maze_pass{k}"] for line in evals]
         axes.plot(steps, values, color=colour, marker=marker)
