@@ -73,12 +73,12 @@ def test_the_command_is_the_launchers_with_a_design(tmp_path):
         "--advantage-param",
         "k=2",
     ]
-    assert command[command.index("--rollout.n_samples_per_prompt") + 1] == "8"
+    assert command[command.index("--rollout.n_samples_per_prompt") + 1] == "16"
 
 
 def test_a_wrong_parameter_is_said_before_anything_is_written(tmp_path):
     from shaping import DesignError
 
-    with pytest.raises(DesignError, match="k = 9 is outside 1..8"):
-        quickstart.main(["--param", "k=9", "--out", str(tmp_path / "runs")])
+    with pytest.raises(DesignError, match="k = 17 is outside 1..16"):
+        quickstart.main(["--param", "k=17", "--out", str(tmp_path / "runs")])
     assert not (tmp_path / "runs").exists()
