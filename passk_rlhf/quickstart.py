@@ -28,8 +28,7 @@ from passk_rlhf.train_ppo_ray import LaunchError, read_params
 
 PACKAGE = Path(__file__).parent
 POLICY = PACKAGE / "tasks" / "maze_policy"
-OPENINGS = 0.0  # the policy was warmed up on mazes with loops; one way only is harder, and something to learn
-PROMPTS, ANSWERS = 40, 16  # of one training step
+PROMPTS, ANSWERS = 32, 16  # of one training step
 EVAL_EVERY = 20  # steps
 K = 8  # of the Pass@k that is shown beside Pass@1
 console = Console(highlight=False)
@@ -43,11 +42,11 @@ def main(argv: list[str] | None = None) -> int:
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
 
-    size = task.POLICY_SIZE
-    seen = task.draw_distinct(size, openings=task.POLICY_OPENINGS, **task.POLICY_WARM_UP)
-    train = task.draw_distinct(size, options.steps * PROMPTS, seed=options.seed, openings=OPENINGS, exclude=seen)
+    size, openings = task.POLICY_SIZE, task.POLICY_OPENINGS
+    seen = task.draw_distinct(size, openings=openings, **task.POLICY_WARM_UP)
+    train = task.draw_distinct(size, options.steps * PROMPTS, seed=options.seed, openings=openings, exclude=seen)
     seen += train
-    test = task.draw_distinct(size, options.mazes, seed=options.seed + 1, openings=OPENINGS, exclude=seen)
+    test = task.draw_distinct(size, options.mazes, seed=options.seed + 1, openings=openings, exclude=seen)
     write_prompts(run / "train.jsonl", train)
     write_prompts(run / "test.jsonl", test)
 
@@ -220,9 +219,12 @@ def write_prompts(path: Path, mazes: list[str]) -> None:
 
 
 def measure(when: str, model: Path, mazes: list[str], seed: int) -> dict[int, float]:
+    from transformers.utils import logging
+
     from passk_rlhf.metrics import pass_at_k
     from passk_rlhf.tasks.evaluate import solve
 
+    logging.disable_progress_bar()  # of loading 2 MB
     console.print(f"measuring the policy {when} training: {len(mazes)} held-out mazes, {ANSWERS} answers each")
     verdict_PN = solve(model, mazes, samples=ANSWERS, seed=seed)
     return {k: pass_at_k(verdict_PN, k).mean().item() for k in (1, K)}
@@ -239,14 +241,15 @@ def show(
     from passk_rlhf.patch import describe as design_line
 
     size = task.POLICY_SIZE
-    title = f"{design_line(design)}: {mazes} held-out {size}×{size} mazes, {ANSWERS} answers each at temperature 1"
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for name in ("", *(f"Pass@{k}" for k in before)):
         table.add_column(name, justify="right" if name else "left")
     for when, values in (("before", before), (f"after {options.steps} steps", after)):
         table.add_row(when, *(f"{value:.3f}" for value in values.values()))
     table.add_row("change", *(f"{after[k] - before[k]:+.3f}" for k in before))
-    console.print()
+    console.print(
+        f"\n{design_line(design)}: {mazes} held-out {size}×{size} mazes, {ANSWERS} answers each at temperature 1"
+    )
     console.print(table)
     console.print(f"{seconds / 60:.1f} minutes, without the installation")
 

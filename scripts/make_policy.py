@@ -1,15 +1,17 @@
-"""Make the bundled maze policy: a small Llama, warmed up on shortest paths.
+"""Make the bundled maze policy: a small Llama, warmed up on careless demonstrations.
 
-    python scripts/make_policy.py                    # two to three minutes, one core
+    python scripts/make_policy.py                    # four minutes, one core
 
 In    a seed; mazes of POLICY_SIZE and POLICY_OPENINGS (passk_rlhf/tasks/maze.py)
 Out   passk_rlhf/tasks/maze_policy/: config, weights, tokenizer, README with what was measured
 
-The policy is half trained on purpose. Right about one time in three, its groups
-of answers disagree, so there is something to learn from; several tries solve far
-more mazes than one does and still not all, so Pass@1 and Pass@k can both rise. It is
-stopped in mid-learning by STEPS. It has seen the POLICY_WARM_UP mazes and no others;
-Pass@k is measured on mazes that are not among them.
+The policy stands where a pretrained model stands before RL: it knows more than it
+shows. A demonstration is a shortest path of which each move is, with probability
+SLIP, replaced by any of the four; next-token prediction learns the paths and the
+carelessness alike. Right about one time in three, its groups of answers disagree,
+so there is something to learn from; what RL can take away is the carelessness, most
+of all on long paths, so Pass@1 and Pass@k can both rise. It has seen the
+POLICY_WARM_UP mazes and no others; Pass@k is measured on mazes that are not among them.
 """
 
 import argparse
@@ -39,10 +41,12 @@ CONTEXT = 256
 
 HELD_OUT = {"count": 512, "seed": 2000}
 SAMPLES = 8
-STEPS = 200
+SLIP = 0.2
+STEPS = 750
 BATCH = 64
 LEARNING_RATE = 1e-3
 LEARNING_RATE_RAMP = 20
+COOL_DOWN = 0.3  # the share of the steps, at the end, in which the learning rate falls to a twentieth
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
@@ -79,10 +83,15 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     )
 
 
-def examples(tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Tokens of prompt, shortest path and END, and labels that are -100 but for the path and END; each (B, T)."""
+def demonstration(maze: str, rng: random.Random) -> str:
+    """A shortest path of which each move is, with probability SLIP, replaced by one drawn from all four."""
+    return "".join(rng.choice("LRUD") if rng.random() < SLIP else move for move in task.shortest_path(maze))
+
+
+def examples(tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str], rng: random.Random) -> tuple[Tensor, Tensor]:
+    """Tokens of prompt, demonstration and END, and labels that are -100 but for the moves and END; each (B, T)."""
     prompts = [task.policy_prompt(maze) for maze in mazes]
-    texts = [prompt + task.shortest_path(maze) + END for prompt, maze in zip(prompts, mazes, strict=True)]
+    texts = [prompt + demonstration(maze, rng) + END for prompt, maze in zip(prompts, mazes, strict=True)]
     token_BT = tokenizer(texts, padding=True, padding_side="right", return_tensors="pt")["input_ids"]
     label_BT = token_BT.masked_fill(token_BT == tokenizer.pad_token_id, -100)
     label_BT[:, : len(prompts[0])] = -100  # mazes of one size have prompts of one length
@@ -92,11 +101,14 @@ def examples(tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str]) -> tuple[
 def warm_up(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, mazes: Sequence[str], *, steps: int, seed: int
 ) -> None:
-    """Next-token prediction of the shortest path and END, the loss on these alone."""
-    token_BT, label_BT = examples(tokenizer, mazes)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    ramp = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: min(1.0, (step + 1) / LEARNING_RATE_RAMP))
+    """Next-token prediction of the demonstration and END, the loss on these alone."""
     rng = random.Random(seed)
+    token_BT, label_BT = examples(tokenizer, mazes, rng)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(1.0, (step + 1) / LEARNING_RATE_RAMP, 0.05 + (steps - step) / (COOL_DOWN * steps)),
+    )
     model.train()
     for step in range(1, steps + 1):
         batch = rng.sample(range(len(mazes)), BATCH)
@@ -105,7 +117,7 @@ def warm_up(
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        ramp.step()
+        schedule.step()
         if step % 50 == 0:
             print(f"step {step:4d}  loss {loss.item():.3f}", flush=True)
 
@@ -116,8 +128,9 @@ README = """\
 A language model of {parameters:,} weights (Llama style, 3 layers of width 128, one token a character) that
 answers a {size} x {size} maze with moves: `{prompt}` is continued by `{answer}{end}`.
 
-It is half trained on purpose, a starting point for reinforcement learning that fits on a CPU. It learnt by next-token
-prediction on the shortest paths of {count:,} mazes, {steps} steps of {batch}. Made by
+It is a starting point for reinforcement learning that fits on a CPU: it knows more than it shows. It learnt by
+next-token prediction on one careless demonstration of each of {count:,} mazes, {steps} steps of {batch}: a shortest path
+of which each move is, with probability {slip}, replaced by one drawn from all four. Made by
 
     python scripts/make_policy.py --seed {seed}
 
@@ -177,6 +190,7 @@ def main() -> None:
         answer=task.shortest_path(held_out[0]),
         end=END,
         steps=args.steps,
+        slip=SLIP,
         batch=BATCH,
         count=task.POLICY_WARM_UP["count"],
         warm_seed=task.POLICY_WARM_UP["seed"],
