@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -25,6 +25,9 @@ from rich.table import Table
 import shaping
 from passk_rlhf.tasks import maze as task
 from passk_rlhf.train_ppo_ray import LaunchError, read_params
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PACKAGE = Path(__file__).parent
 POLICY = PACKAGE / "tasks" / "maze_policy"
@@ -57,8 +60,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     after = measure("after", run / "model", test, options.seed)
 
-    show(options, design, len(test), before, after, time.time() - started)
-    plot(run, design.name, before)
+    show(options, design, before, after, time.time() - started)
+    plot(run, design.name, {k: passed_P.mean().item() for k, passed_P in before.items()})
     for name, path in (
         ("curves", "pass.png"),
         ("log", "openrlhf.log"),
@@ -218,7 +221,8 @@ def write_prompts(path: Path, mazes: list[str]) -> None:
             file.write(json.dumps(example) + "\n")
 
 
-def measure(when: str, model: Path, mazes: list[str], seed: int) -> dict[int, float]:
+def measure(when: str, model: Path, mazes: list[str], seed: int) -> dict[int, Tensor]:
+    """For k = 1 and K: the unbiased pass@k of each maze."""
     from transformers.utils import logging
 
     from passk_rlhf.metrics import pass_at_k
@@ -227,17 +231,17 @@ def measure(when: str, model: Path, mazes: list[str], seed: int) -> dict[int, fl
     logging.disable_progress_bar()  # of loading 2 MB
     console.print(f"measuring the policy {when} training: {len(mazes)} held-out mazes, {ANSWERS} answers each")
     verdict_PN = solve(model, mazes, samples=ANSWERS, seed=seed)
-    return {k: pass_at_k(verdict_PN, k).mean().item() for k in (1, K)}
+    return {k: pass_at_k(verdict_PN, k) for k in (1, K)}
 
 
 def show(
     options: argparse.Namespace,
     design: shaping.Design,
-    mazes: int,
-    before: dict[int, float],
-    after: dict[int, float],
+    before: dict[int, Tensor],
+    after: dict[int, Tensor],
     seconds: float,
 ) -> None:
+    """A table of means over the mazes; the change with the standard error of its mean, maze against same maze."""
     from passk_rlhf.patch import describe as design_line
 
     size = task.POLICY_SIZE
@@ -245,8 +249,10 @@ def show(
     for name in ("", *(f"Pass@{k}" for k in before)):
         table.add_column(name, justify="right" if name else "left")
     for when, values in (("before", before), (f"after {options.steps} steps", after)):
-        table.add_row(when, *(f"{value:.3f}" for value in values.values()))
-    table.add_row("change", *(f"{after[k] - before[k]:+.3f}" for k in before))
+        table.add_row(when, *(f"{passed_P.mean():.3f}" for passed_P in values.values()))
+    gains_P = [after[k] - before[k] for k in before]
+    mazes = len(gains_P[0])
+    table.add_row("change", *(f"{gain_P.mean():+.3f} ± {gain_P.std() / mazes**0.5:.3f}" for gain_P in gains_P))
     console.print(
         f"\n{design_line(design)}: {mazes} held-out {size}×{size} mazes, {ANSWERS} answers each at temperature 1"
     )

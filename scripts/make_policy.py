@@ -129,8 +129,8 @@ A language model of {parameters:,} weights (Llama style, 3 layers of width 128, 
 answers a {size} x {size} maze with moves: `{prompt}` is continued by `{answer}{end}`.
 
 It is a starting point for reinforcement learning that fits on a CPU: it knows more than it shows. It learnt by
-next-token prediction on one careless demonstration of each of {count:,} mazes, {steps} steps of {batch}: a shortest path
-of which each move is, with probability {slip}, replaced by one drawn from all four. Made by
+next-token prediction on one careless demonstration of each of {count:,} mazes, {steps} steps of {batch}: a shortest
+path of which each move is, with probability {slip}, replaced by one drawn from all four. Made by
 
     python scripts/make_policy.py --seed {seed}
 
