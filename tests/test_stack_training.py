@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,7 @@ def command(run, *, steps=STEPS, reward=ROOT / "passk_rlhf" / "tasks" / "maze.py
     flags = f"""
         --actor.model_name_or_path {POLICY} --actor.num_gpus_per_node 1 --vllm.num_engines 1
         --data.prompt_dataset {run}/train.jsonl --data.input_key input --data.label_key label --data.max_len 96
-        --reward.remote_url {reward} --reward.overlong_buffer_len 14 --reward.overlong_penalty_factor 0.5
+        --reward.remote_url {reward} --reward.overlong_buffer_len 20 --reward.overlong_penalty_factor 0.5
         --rollout.batch_size {PROMPTS} --rollout.n_samples_per_prompt {N} --rollout.max_new_tokens 24
         --rollout.micro_batch_size 12 --train.batch_size 64 --train.micro_batch_size 16
         --algo.kl.init_coef 0 --algo.advantage.is_correction_level token
@@ -113,7 +114,7 @@ def test_the_policy_that_was_saved_is_not_the_one_that_was_loaded(trained):
 def test_vllm_generated_with_the_new_weights_after_every_step(steps):
     # vLLM's own probabilities of what it sampled, against the actor's: equal when both hold the same weights.
     fresh = max(gap(batch, "action_log_probs") for batch in steps)
-    assert fresh < 0.01  # two fp32 implementations of one model, at the least likely token of thousands
+    assert fresh < 0.002  # two fp32 implementations of one model; vLLM's attention approximates exp on a CPU
     # The first policy gives the last step's answers other probabilities, so equal ones were not for want of change.
     from transformers import AutoModelForCausalLM
 
@@ -123,7 +124,7 @@ def test_vllm_generated_with_the_new_weights_after_every_step(steps):
             ids = torch.tensor([sample["sequences"]])
             log_probs = model(ids).logits.log_softmax(-1)[0, :-1]
         sample["first_policy"] = log_probs.gather(1, ids[0, 1:, None])[:, 0].tolist()
-    assert gap(steps[-1], "first_policy") > max(0.2, 20 * fresh)
+    assert gap(steps[-1], "first_policy") > max(0.02, 20 * fresh)
 
 
 def test_every_character_survives_the_way_through_vllm(steps):
@@ -141,8 +142,8 @@ def test_every_character_survives_the_way_through_vllm(steps):
 
 
 def gap(batch, name):
-    """Largest difference to vLLM's log-probabilities over all answer tokens."""
-    return max(
+    """Mean distance to vLLM's log-probabilities over all answer tokens, in nats."""
+    return statistics.mean(
         abs(a - b)
         for sample in batch
         for a, b in zip(answer_tokens(sample, name), answer_tokens(sample, "rollout_log_probs"), strict=True)
