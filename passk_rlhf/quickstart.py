@@ -275,7 +275,8 @@ def plot(run: Path, name: str, before: dict[int, float]) -> None:
         axes.plot(steps, values, color=colour, marker=marker)
         axes.annotate(f"Pass@{k}", (steps[-1], values[-1]), textcoords="offset points", xytext=(8, -3), color=colour)
     axes.set(xlabel="training step", ylabel="share of held-out mazes", title=f"Training on {name}", ylim=(0, 1))
-    axes.margins(x=0.12)
+    last = max([line["step"] for line in evals], default=1)
+    axes.set_xlim(-0.05 * last, 1.2 * last)  # room for the names of the curves
     axes.grid(alpha=0.3)
     figure.savefig(run / "pass.png", dpi=150)
     pyplot.close(figure)
