@@ -1,43 +1,80 @@
 """Rewards in, advantages out: what is looked at before and after the compiled function.
 
-Before: every number that the design reads is finite, and a verdict where it
-counts correct answers. After: nothing left the range of floats. The function
-itself (lower.py) takes both for granted.
+Before: every number that the design reads is there and finite, and a verdict
+where it counts correct answers. After: nothing left the range of floats. The
+function itself (lower.py) takes both for granted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from shaping.design import Design
-from shaping.errors import DesignError, RewardError
-from shaping.lower import lowered, verdict_function
+from shaping.check import draw_shape
+from shaping.design import Design, Moment
+from shaping.draws import members
+from shaping.errors import DesignError, RewardError, names_hint
+from shaping.lower import inputs, lowered, verdict_function
 
 
-def advantage(design: Design, reward_PN: Tensor, score_PN: Tensor | None = None) -> Tensor:
+def advantage(
+    design: Design,
+    reward_PN: Tensor,
+    score_PN: Tensor | None,
+    signal_PN: Mapping[str, Tensor],
+    moment: Moment | None,
+    seed: int,
+) -> Tensor:
     """What `Design.__call__` documents."""
-    if reward_PN.dim() != 2 or not reward_PN.is_floating_point():
-        raise RewardError(
-            f"design {design.name!r} takes float rewards of shape (prompts, answers), "
-            f"got {reward_PN.dtype} of shape {tuple(reward_PN.shape)}"
-        )
-    if score_PN is not None and score_PN.shape != reward_PN.shape:
-        raise RewardError(f"scores have shape {tuple(score_PN.shape)}, rewards {tuple(reward_PN.shape)}")
-    _refuse_unusable(design, reward_PN, score_PN)
+    result = evaluated(design, reward_PN, score_PN, signal_PN, moment, seed)
+    return result[0] if design.token is not None else result
+
+
+def evaluated(
+    design: Design,
+    reward_PN: Tensor,
+    score_PN: Tensor | None,
+    signal_PN: Mapping[str, Tensor],
+    moment: Moment | None,
+    seed: int,
+) -> Tensor | tuple[Tensor, ...]:
+    """advantage_PN; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
+    _refuse_shapes(design, reward_PN, score_PN, signal_PN)
+    _refuse_unusable(design, reward_PN, score_PN, signal_PN)
     score_PN = reward_PN if score_PN is None else score_PN
+    P, N = reward_PN.shape
     dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
-    function = lowered(design, reward_PN.shape[1], dtype, reward_PN.device)
-    advantage_PN = function(reward_PN.detach().to(dtype), score_PN.detach().to(dtype)).to(reward_PN.dtype)
+    function = lowered(design, N, dtype, reward_PN.device, moment)
+    if not P:
+        return reward_PN.clone()
+    columns = [reward_PN, score_PN, *(signal_PN[name] for name in inputs(design))]
+    drawn = []
+    for node in design.draws:
+        count, size = draw_shape(design, node, N, moment)
+        step = moment.step if moment else 0
+        kind = {"consecutive": node.consecutive, "seed": seed, "step": step, "device": reward_PN.device}
+        drawn.append(members(P, N, count, size, **kind))
+    result = function(*(column.detach().to(dtype) for column in columns), *drawn)
+    parts = result if design.token is not None else (result,)
     # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
-    if (not design.tabulated or reward_PN.dtype != dtype) and not advantage_PN.isfinite().all():
+    if not design.tabulated or reward_PN.dtype != dtype:
+        for part in parts:
+            _refuse_overflow(design, part.to(reward_PN.dtype), reward_PN)
+    if design.token is not None:
+        return tuple(part.to(reward_PN.dtype) for part in parts)
+    return result.to(reward_PN.dtype)
+
+
+def _refuse_overflow(design: Design, advantage_PN: Tensor, reward_PN: Tensor) -> None:
+    if not advantage_PN.isfinite().all():
         prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
         raise DesignError(
             f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is "
             f"{advantage_PN[prompt, answer].item()}: a formula left the range of {reward_PN.dtype}.\n"
             f"Rewards of the group: {reward_PN[prompt].tolist()}"
         )
-    return advantage_PN
 
 
 def verdicts(design: Design, score_PN: Tensor) -> Tensor:
@@ -50,24 +87,46 @@ def verdicts(design: Design, score_PN: Tensor) -> Tensor:
     return verdict_function(design, score_PN.dtype)(score_PN, score_PN) & ~score_PN.isnan()
 
 
-def _refuse_unusable(design: Design, reward_PN: Tensor, score_PN: Tensor | None) -> None:
+def _refuse_shapes(design: Design, reward_PN: Tensor, score_PN: Tensor | None, signal_PN: Mapping[str, Tensor]) -> None:
+    if reward_PN.dim() != 2 or not reward_PN.is_floating_point():
+        raise RewardError(
+            f"design {design.name!r} takes float rewards of shape (prompts, answers), "
+            f"got {reward_PN.dtype} of shape {tuple(reward_PN.shape)}"
+        )
+    if score_PN is not None and score_PN.shape != reward_PN.shape:
+        raise RewardError(f"scores have shape {tuple(score_PN.shape)}, rewards {tuple(reward_PN.shape)}")
+    for name in inputs(design):
+        if name not in signal_PN:
+            given = names_hint(name, signal_PN, "given")
+            raise RewardError(f"design {design.name!r} reads {name!r} of every answer, and it is not given.\n{given}")
+        if signal_PN[name].shape != reward_PN.shape:
+            shape = tuple(signal_PN[name].shape)
+            raise RewardError(f"{name!r} has shape {shape}, rewards {tuple(reward_PN.shape)}")
+
+
+def _refuse_unusable(
+    design: Design, reward_PN: Tensor, score_PN: Tensor | None, signal_PN: Mapping[str, Tensor]
+) -> None:
     checks = []
+    finite = "Return a number for every answer."
     if "r" in design.signals:
-        checks.append((reward_PN, reward_PN.isfinite(), "is not a finite number", "Return a number for every answer."))
+        checks.append(("reward", reward_PN, reward_PN.isfinite(), "is not a finite number", finite))
     if design.counts or "score" in design.signals:
+        kind = "reward" if score_PN is None else "score"
         score = reward_PN if score_PN is None else score_PN
         if design.counts and not design.graded:
             hint = (
                 "This design counts correct answers; round the reward in your reward function, say in the design\n"
                 "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
             )
-            checks.append((score, (score == 0) | (score == 1), "is neither 0 nor 1", hint))
+            checks.append((kind, score, (score == 0) | (score == 1), "is neither 0 nor 1", hint))
         else:
-            checks.append((score, score.isfinite(), "is not a finite number", "Return a number for every answer."))
-    for values_PN, fine_PN, what, hint in checks:
+            checks.append((kind, score, score.isfinite(), "is not a finite number", finite))
+    for name in inputs(design):
+        checks.append((name, signal_PN[name], signal_PN[name].isfinite(), "is not a finite number", finite))
+    for kind, values_PN, fine_PN, what, hint in checks:
         if not fine_PN.all():
             prompt, answer = (~fine_PN).nonzero()[0].tolist()
-            kind = "reward" if values_PN is reward_PN else "score"
             value = values_PN[prompt, answer].item()
             message = f"design {design.name!r}: {kind} {value} at prompt {prompt}, answer {answer} {what}.\n{hint}"
             error = RewardError(message)

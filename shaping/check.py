@@ -2,65 +2,118 @@
 
 Where counts decide, every n_pos = 0..N is tried. A part that depends on the
 rewards themselves passes if no rewards can break it: a division whose divisor
-only counts enter, a whole power, an untaken branch. Anything else needs
-`flat:`, and `flat` has to pass too. What passes here needs no look at run time.
+only counts enter, a whole power, an untaken branch, a mean over a selection
+that counts prove not to be empty. Anything else needs `flat:`, and `flat` has
+to pass too. What passes here needs no look at run time. A design that changes
+over a run is checked at MOMENTS points of it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from shaping import real
-from shaping.design import Design
+from shaping.design import Design, Moment
 from shaping.errors import DesignError, Span, located
 from shaping.evaluate import Group, constant
 from shaping.exact import advantages, counted_group, table
-from shaping.nodes import Apply, Choose, Named, Node, Reduce
+from shaping.nodes import Apply, Choose, Draws, Fallback, Named, Node, Reduce, walk
+from shaping.ranges import find_range
 from shaping.real import Undefined, Unusable
+from shaping.reductions import whole
+from shaping.vocabulary import ANSWER, BATCH, GROUP, SIGNALS
 
+MOMENTS = 32
 Case = tuple[Group, int]  # a group of N by its counts, and which kind of its answers: 0 correct, 1 wrong
 
 
 def check(design: Design, N: int) -> None:
     """Raise the DesignError that groups of N answers would meet: a parameter out of range, no value somewhere."""
+    for moment in moments(design):
+        check_moment(design, N, moment)
+
+
+def moments(design: Design) -> Iterator[Moment | None]:
+    """The points of a run to look at: those that the design tells apart, of MOMENTS even ones and the two ends."""
+    return iter({design.moment(step, MOMENTS) if design.clock else None for step in range(MOMENTS + 1)})
+
+
+def check_moment(design: Design, N: int, moment: Moment | None) -> None:
+    """`check` at one point of a run."""
     if N < 2:
         message = f"groups of {N} answer{'s' * (N != 1)}: design {design.name!r} compares answers to the same prompt"
         raise DesignError(f"{design.source.path}: {message}\nhint: sample at least 2 answers a prompt")
-    _check_ranges(design, N)
-    groups = [counted_group(design, N, n_pos) for n_pos in range(N + 1)]
-    cases = [(group, kind) for group in groups for kind, (count, _) in enumerate(group.kinds) if count]
-    _refuse_gap(design.verdict, cases[:1], "`correct` must have a value for every score")
+    check_ranges(design, N, moment)
+    groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
+    cases = [(group, kind) for group in groups for kind in group.present()]
+    _refuse_gap(design, design.verdict, cases[:1], "`correct` must have a value for every score")
+    for node in design.nodes:
+        if isinstance(node, Draws):
+            draw_shape(design, node, N, moment)
     if design.tabulated:
-        for value in (value for pair in table(design, N) for value in pair if value is not None):
+        for value in (value for pair in table(design, N, moment) for value in pair if value is not None):
             try:
                 real.nearest(value)
             except (OverflowError, Unusable):
                 message = f"an advantage of {real.show(value)} for N = {N}"
                 raise DesignError(located(design.advantage.span, message)) from None
-        return
-    found = Gaps().find(design.advantage, cases)
-    if found and design.flat is None:
-        raise DesignError(located(*found, "say what such a group gets: `flat: 0` under `advantage:`"))
-    if design.flat is not None:
-        _refuse_gap(design.flat, cases, "`flat` itself must always have a value; 0 has")
-    advantages(design, [1] + [0] * (N - 1))  # what no group of N can be computed with shows on any
+    else:
+        _refuse_gap(design, design.advantage, cases, "say what such a group gets: `flat: 0` under `advantage:`")
+        if not any(isinstance(node, Draws) or node.scope == BATCH for node in walk(design.advantage)):
+            _try_a_group(design, N, moment)
+    if design.token is not None:
+        _refuse_gap(design, design.token, cases, "a token has to have a value whatever its answer is")
 
 
-def _refuse_gap(root: Node, cases: list[Case], hint: str) -> None:
-    if (found := Gaps().find(root, cases)) is not None:
-        raise DesignError(located(*found, hint))
+def _try_a_group(design: Design, N: int, moment: Moment | None) -> None:
+    """What no group of N can be computed with, such as max_of(r, N + 1), shows on any."""
+    rewards = [1] + [0] * (N - 1)
+    signals = {name: rewards for name in design.signals if not _known(name)}
+    advantages(design, rewards, signals=signals, moment=moment)
 
 
-def _check_ranges(design: Design, N: int) -> None:
-    for param in design.params.values():
-        if param.low is None:
-            continue
-        low, high = (constant(bound, {"N": Fraction(N)}) for bound in (param.low, param.high))
-        if real.compare(param.value, low) < 0 or real.compare(param.value, high) > 0:
-            value, low, high = (real.show(x) for x in (param.value, low, high))
-            message = f"{param.name} = {value} is outside {low}..{high}, its range for groups of N = {N}"
-            raise DesignError(located(param.span, message, f"set it with --advantage-param {param.name}=..."))
+def _known(name: str) -> bool:
+    return name in SIGNALS and (SIGNALS[name].scope != ANSWER or SIGNALS[name].counted or name in ("r", "score"))
+
+
+def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
+    """Raise the DesignError of a parameter that is out of its range for groups of N."""
+    names = design.constants(moment) | {"N": Fraction(N)}
+    for bound in design.bounds:
+        low, high, value = (constant(node, names) for node in (bound.low, bound.high, bound.value))
+        if real.compare(value, low) < 0 or real.compare(value, high) > 0:
+            value, low, high = (real.show(x) for x in (value, low, high))
+            when = f" at step {moment.step} of {moment.total_steps}" if moment else ""
+            message = f"{bound.name} = {value} is outside {low}..{high}, its range for groups of N = {N}{when}"
+            raise DesignError(located(bound.span, message, f"set it with --advantage-param {bound.name}=..."))
+
+
+def draw_shape(design: Design, node: Draws, N: int, moment: Moment | None) -> tuple[int, int]:
+    """How many draws of how many answers.
+
+    Raises:
+      DesignError: these are no whole numbers, or a draw would need more answers than there are.
+    """
+    names = design.constants(moment) | {"N": Fraction(N)}
+    size, count = (constant(part, names) for part in (node.size, node.count))
+    try:
+        size = whole(size, "draws", N)
+        count = whole(count, "draws", N // size if node.consecutive else 4 * N)
+    except Unusable as error:
+        hint = "size is 1..N; count is 1..4*N, and at most floor(N / size) of disjoint draws"
+        raise DesignError(located(node.span, f"{count} draws of {size}: {error}", hint)) from None
+    return count, size
+
+
+def _refuse_gap(design: Design, root: Node, cases: list[Case], hint: str) -> None:
+    if (found := Gaps(filtered=design.keep is not None).find(root, cases)) is not None:
+        span, message, *better = found
+        raise DesignError(located(span, message, better[0] if better else hint))
+
+
+Gap = tuple[Span, str] | tuple[Span, str, str]  # the place, what is missing there, and what to do if not the usual
 
 
 @dataclass
@@ -70,8 +123,9 @@ class Gaps:
     sound: set[tuple[Node, int]] = field(default_factory=set)  # a node, and the identity of a list of cases
     split: dict[tuple[Node, int], tuple[list[Case], list[Case]]] = field(default_factory=dict)
     whole: dict[int, list[Case]] = field(default_factory=dict)
+    filtered: bool = False  # does `keep` leave answers out of statistics over the batch?
 
-    def find(self, node: Node, cases: list[Case]) -> tuple[Span, str] | None:
+    def find(self, node: Node, cases: list[Case]) -> Gap | None:
         """The first such place among these cases, and what it would be; None if there is none."""
         key = (node, id(cases))
         if key in self.sound or not cases:
@@ -81,7 +135,7 @@ class Gaps:
             self.sound.add(key)
         return found
 
-    def counted(self, node: Node, cases: list[Case]) -> tuple[Span, str] | None:
+    def counted(self, node: Node, cases: list[Case]) -> Gap | None:
         for group, kind in cases:
             case = f"for N = {group.shared['N']}, n_pos = {group.shared['n_pos']}"
             try:
@@ -92,10 +146,15 @@ class Gaps:
                 raise DesignError(located(error.args[1], f"{error.args[0]} {case}")) from None
         return None
 
-    def rewarded(self, node: Node, cases: list[Case]) -> tuple[Span, str] | None:
+    def rewarded(self, node: Node, cases: list[Case]) -> Gap | None:
         match node:
             case Named(body=body):
                 return self.find(body, cases)
+            case Fallback(body=body, flat=flat):
+                if self.find(body, cases) is None:
+                    return None
+                found = self.find(flat, self.all_answers(cases))
+                return found and (*found[:2], "`flat` itself must always have a value; 0 has")
             case Choose(operands=(condition, then, otherwise)):
                 found = self.find(condition, cases)
                 chosen, rest = self.branches(condition, cases)
@@ -104,13 +163,60 @@ class Gaps:
                 found = [self.find(operand, cases) for operand in operands]
                 if first := next(filter(None, found), None):
                     return first
-                if function.undefined and not _safe(node, cases):
+                if function.undefined and not safe(node, cases):
                     return node.span, f"for some rewards this is {function.hazard}"
-            case Reduce(operand=operand):
-                groups = {id(group): group for group, _ in cases}.values()
-                every = [(group, kind) for group in groups for kind, (count, _) in enumerate(group.kinds) if count]
-                return self.find(operand, self.whole.setdefault(id(cases), every))
+            case Reduce():
+                everyone = self.all_answers(cases)
+                for operand in node.operands:
+                    if found := self.find(operand, everyone):
+                        return found
+                return self.empty(node, everyone)
+            case Draws(advantage=advantage):
+                return self.find(advantage, cases[:1])
         return None
+
+    def empty(self, node: Reduce, cases: list[Case]) -> Gap | None:
+        """Could there be too few values for this reduction?"""
+        needed = 1 + dict(node.options).get("ddof", 0)
+        if node.reduction.empty or (node.over == GROUP and node.where is None and self.sizes(node, cases) >= needed):
+            return None
+        if (
+            node.over == GROUP
+            and node.where is not None
+            and node.where.counted
+            and self.selected(node, cases) >= needed
+        ):
+            return None
+        if node.over not in (GROUP, BATCH):
+            return None  # an answer has a token
+        if node.over == BATCH and node.where is None and needed == 1 and not self.filtered:
+            return None
+        what = "no value" if needed == 1 else f"fewer than {needed} values"
+        return node.span, f"for some rewards there is {what} for this {node.reduction.name}"
+
+    def sizes(self, node: Reduce, cases: list[Case]) -> int:
+        return min(sum(count for count, _ in group.kinds) for group, _ in cases)
+
+    def selected(self, node: Reduce, cases: list[Case]) -> int:
+        """The fewest answers that `where` selects in any of these groups."""
+        if self.find(node.where, cases):
+            return 0
+        return min(
+            sum(
+                count
+                for kind, (count, _) in enumerate(group.kinds)
+                if count and real.sign(group.value(node.where, kind))
+            )
+            for group, _ in cases
+        )
+
+    def all_answers(self, cases: list[Case]) -> list[Case]:
+        """Every answer of the groups in these cases: what a reduction looks at."""
+        if id(cases) not in self.whole:
+            groups = {id(group): group for group, _ in cases}.values()
+            self.whole[id(cases)] = [(group, kind) for group in groups for kind in group.present()]
+            self.whole[id(self.whole[id(cases)])] = self.whole[id(cases)]
+        return self.whole[id(cases)]
 
     def branches(self, condition: Node, cases: list[Case]) -> tuple[list[Case], list[Case]]:
         """The cases in which a branch is taken, and the others; both are all of them if rewards decide."""
@@ -124,12 +230,20 @@ class Gaps:
         return self.split[key]
 
 
-def _safe(node: Apply, cases: list[Case]) -> bool:
-    """A division by, or a power with, something that only counts enter and that is fine in every case."""
-    decisive = node.operands[-1]
-    if node.function.name not in ("divide", "power") or not decisive.counted:
-        return False
-    values = [group.value(decisive, kind) for group, kind in cases]
-    if node.function.name == "divide":
-        return all(real.sign(value) for value in values)
-    return all(isinstance(value, Fraction) and value.denominator == 1 and value >= 0 for value in values)
+def safe(node: Apply, cases: list[Case]) -> bool:
+    """Has this operation a value for all rewards? Its operands have."""
+    last = find_range(node.operands[-1], cases)
+    match node.function.name:
+        case "divide":
+            return last.never_zero
+        case "sqrt":
+            return last.not_negative
+        case "log" | "log_gamma":
+            return last.above_zero
+        case "power":
+            base, exponent = find_range(node.operands[0], cases), node.operands[-1]
+            if base.above_zero or (base.not_negative and last.not_negative):
+                return True
+            values = [group.value(exponent, kind) for group, kind in cases] if exponent.counted else [None]
+            return all(isinstance(value, Fraction) and value.denominator == 1 and value >= 0 for value in values)
+    return False

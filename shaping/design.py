@@ -1,71 +1,154 @@
-"""One YAML file → a `Design`: names resolved, parameters known, every formula read.
+"""A `Design`: a file that was read whole, ready to be checked, evaluated exactly and compiled.
 
-    name: passk                                  default: the file's name
-    correct: score >= 1                          which answers count as correct
-    params:
-      k: {default: 4, range: [1, N]}             or  k: 4
-    let:
-      miss: binomial(n_neg, k) / binomial(N, k)  in any order, without circles
-    advantage: r - mean(r)                       or
-    advantage: {correct: ..., wrong: ..., flat: ...}
-    advantage: {each: ..., flat: ...}
-
-`flat` is what every answer of a group gets when a formula has no value for one
-of them. Sure of: the file is whole. Not of: the mathematics (exact.py), the
-tensors (lower.py).
+`load` and `loads` make one (sections.py reads the text). Calling it turns
+rewards into advantages. Sure of: the file is whole. Not of: the mathematics
+(exact.py, check.py), the tensors (lower.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping as Names
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shaping.document import Mapping, Scalar, Value, read
-from shaping.errors import DesignError, Source, Span, located
-from shaping.expression import MAX_DEPTH, parse
-from shaping.nodes import Choose, Name, Named, Node, Reduce, walk
-from shaping.params import Param, edited, fresh_name, read_params
-from shaping.vocabulary import ANSWER, CONSTANT, SIGNALS
+from shaping.document import read_text
+from shaping.errors import DesignError, Source
+from shaping.evaluate import constant
+from shaping.nodes import Draws, Name, Named, Node, parts, walk
+from shaping.params import Bound, Param
+from shaping.sections import Sections, read_design
+from shaping.vocabulary import CONSTANT, SIGNALS, TIME
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-SECTIONS = ("name", "correct", "params", "let", "advantage")
-DEFAULT_VERDICT = "score >= 1"
+VERDICTS = {"n_pos", "n_neg", "p", "correct"}
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A point in a run. Two are equal if no formula of the design tells them apart."""
+
+    step: int = field(compare=False)
+    total_steps: int = field(compare=False)
+    values: tuple[Fraction, ...]
+
+    def names(self) -> dict[str, Fraction]:
+        progress = Fraction(self.step, self.total_steps)
+        return {"step": Fraction(self.step), "total_steps": Fraction(self.total_steps), "progress": progress}
 
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """A checked design; call it with rewards to get advantages (see `__call__`)."""
+    """A design; call it with rewards to get advantages (see `__call__`)."""
 
-    name: str
     source: Source
-    params: Names[str, Param]
-    advantage: Node
-    flat: Node | None
-    verdict: Node  # true for a correct answer
-    graded: bool  # the file says itself which scores are correct, so any finite score is meant
-    resolved: str  # the text with the chosen parameters in place of the defaults
+    sections: Sections
+    resolved: str  # the text with chosen parameters in place of defaults and used designs in place of their names
+
+    @property
+    def name(self) -> str:
+        return self.sections.name
+
+    @property
+    def params(self) -> Names[str, Param]:
+        return self.sections.params
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        return self.sections.bounds
+
+    @property
+    def advantage(self) -> Node:
+        return self.sections.advantage
+
+    @property
+    def keep(self) -> Node | None:
+        return self.sections.keep
+
+    @property
+    def token(self) -> Node | None:
+        return self.sections.token
+
+    @property
+    def verdict(self) -> Node:
+        """True for a correct answer."""
+        return self.sections.verdict
+
+    @property
+    def graded(self) -> bool:
+        """Does the file say itself which scores are correct, so that any finite score is meant?"""
+        return self.sections.graded
+
+    @cached_property
+    def nodes(self) -> frozenset[Node]:
+        """Every node that the advantage, and the token section, need."""
+        return frozenset(node for root in (self.advantage, self.token) if root for node in walk(root))
+
+    @cached_property
+    def before_keep(self) -> frozenset[Node]:
+        """What `keep` is computed from: statistics over the batch count every answer there, kept or not."""
+        return frozenset(walk(self.keep)) if self.keep else frozenset()
+
+    @cached_property
+    def draws(self) -> tuple[Draws, ...]:
+        """Its own `draws:` section and those of the designs it uses, in the order of the file."""
+        found = [node for node in self.nodes if isinstance(node, Draws)]
+        return tuple(sorted(found, key=lambda node: (node.span.source.path, node.span.line, node.span.column)))
 
     @cached_property
     def signals(self) -> frozenset[str]:
-        """Every signal that the advantage reads, such as {'n_pos', 'correct', 'N'}."""
-        roots = [self.advantage] + ([self.flat] if self.flat else [])
-        names = {node.name for root in roots for node in walk(root) if isinstance(node, Name)}
-        return frozenset(names & SIGNALS.keys())
+        """Every signal that is read, such as {'n_pos', 'correct', 'N'}, those of the file's own `signals:` too."""
+        names = {node.name for node in self.nodes if isinstance(node, Name)}
+        return frozenset(names & (SIGNALS.keys() | self.sections.signals.keys()))
 
     @property
     def counts(self) -> bool:
         """Does it read verdicts, so that every score has to be one?"""
-        return bool(self.signals & {"n_pos", "n_neg", "p", "correct"})
+        return bool(self.signals & VERDICTS)
 
     @property
     def tabulated(self) -> bool:
         """Do counts alone decide every advantage, so that a table holds them all?"""
-        return self.advantage.counted and (self.flat is None or self.flat.counted)
+        return self.advantage.counted
+
+    @cached_property
+    def clock(self) -> tuple[Node, ...]:
+        """What changes over a run: the schedules, and the time itself where a formula reads it."""
+        found, seen = [], set()
+        left = [root for root in (self.advantage, self.token) if root]
+        while left:
+            node = left.pop()
+            if node in seen:
+                continue
+            seen.add(node)
+            if node.scope == CONSTANT and isinstance(node, Named | Name) and _reads_time(node):
+                found.append(node)
+            else:
+                left += parts(node)
+        return tuple(found)
+
+    def moment(self, step: int | None, total_steps: int | None) -> Moment | None:
+        """The point in a run that the design sees; None if it sees no time."""
+        if not self.clock:
+            return None
+        if step is None or total_steps is None:
+            raise DesignError(
+                f"design {self.name!r} changes over a run: say where in it these rewards are, "
+                "design(rewards, step=0, total_steps=100)"
+            )
+        if not 0 <= step <= total_steps or total_steps < 1:
+            raise DesignError(f"design {self.name!r}: step {step} of {total_steps} is no point in a run")
+        names = self.constants(Moment(step, total_steps, ()))
+        return Moment(step, total_steps, tuple(constant(node, names) for node in self.clock))
+
+    def constants(self, moment: Moment | None) -> dict[str, Fraction]:
+        """Every name of constant scope but N."""
+        time = moment.names() if moment else {}
+        return time | {name: param.value for name, param in self.params.items()}
 
     def check(self, N: int) -> None:
         """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
@@ -76,13 +159,27 @@ class Design:
         except RecursionError:
             raise DesignError(f"{self.source.path}: formulas and names nested too deep to compute") from None
 
-    def __call__(self, reward_PN: Tensor, score_PN: Tensor | None = None) -> Tensor:
+    def __call__(
+        self,
+        reward_PN: Tensor,
+        score_PN: Tensor | None = None,
+        *,
+        step: int | None = None,
+        total_steps: int | None = None,
+        seed: int = 0,
+        **signal_PN: Tensor,
+    ) -> Tensor:
         """The advantage of every answer.
 
         Args:
           reward_PN: rewards, P prompts × N answers, any float dtype and device.
           score_PN: raw scores of the same shape, which decide who is correct;
             the rewards themselves if not given.
+          step, total_steps: where in a run this is, for designs that change over it.
+          seed: of the draws, for designs with a `draws:` section; the same seed
+            and step give the same draws.
+          signal_PN: what else the design reads: `length=`, `logprob=`,
+            `truncated=`, and the names of its own `signals:`; shape (P, N).
 
         Returns:
           advantage_PN in the dtype and on the device of `reward_PN`, computed in
@@ -102,13 +199,18 @@ class Design:
         """
         from shaping.apply import advantage  # late: reading a design must not import torch
 
-        return advantage(self, reward_PN, score_PN)
+        return advantage(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed)
 
     def source_code(self, N: int) -> str:
         """The torch code that groups of N answers are computed with, to be read."""
         from shaping.lower import source_code
 
         return source_code(self, N)
+
+
+def _reads_time(node: Node) -> bool:
+    names = {part.name for part in walk(node) if isinstance(part, Name)}
+    return bool(names & set(TIME)) and "N" not in names  # with N, look deeper: its value is not known yet
 
 
 def load(path: str | Path, /, **params: object) -> Design:
@@ -121,156 +223,21 @@ def load(path: str | Path, /, **params: object) -> Design:
       >>> load("configs/passk.yaml", k=8).params["k"].value
       Fraction(8, 1)
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "not a file of UTF-8 text"
-        raise DesignError(f"{path}: cannot read the design: {reason}") from None
-    return loads(text, str(path), **params)
+    return _design(Source(str(path), read_text(path)), params)
 
 
 def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
-    """Like `load`, from the text itself; `path` is what messages show.
+    """Like `load`, from the text itself; `path` is what messages show, and where used designs are looked for.
 
     >>> loads("advantage: r - mean(r)").name
     'design'
     """
-    try:
-        return _design(Source(path, text), params)
-    except RecursionError:
-        raise DesignError(f"{path}: formulas and names nested too deep to read") from None
+    return _design(Source(path, text), params)
 
 
 def _design(source: Source, params: Names[str, object]) -> Design:
-    top = read(source)
-    top.only(SECTIONS, "in a design")
-    if "advantage" not in top.entries:
-        hint = "say what an answer gets: `advantage: r - mean(r)`"
-        raise DesignError(located(source.span(0, 1), "a design needs `advantage:`", hint))
-    known, edits = read_params(top.get("params"), params, source)
-    names = _Names(known, _section(top, "let"))
-    advantage, flat = _advantage(top.get("advantage"), names)
-    names.resolve_all()
-    return Design(
-        name=_text(top, "name") or Path(source.path).stem.strip("<>"),
-        source=source,
-        params=known,
-        advantage=advantage,
-        flat=flat,
-        verdict=_verdict(top.get("correct"), known),
-        graded="correct" in top.entries,
-        resolved=edited(source.text, edits),
-    )
-
-
-# ── Names ───────────────────────────────────────────────────────────────────
-
-
-class _Names:
-    """What a name in a formula stands for: a signal, a parameter, or a `let`, read when first used."""
-
-    def __init__(self, params: Names[str, Param], lets: Names[str, tuple[Scalar, Value]]) -> None:
-        self.params, self.lets = params, lets
-        self.done: dict[str, Named] = {}
-        self.open: list[str] = []  # the lets being read, outermost first
-        for key, (scalar, _) in lets.items():
-            fresh_name(key, scalar.span)
-            if key in params:
-                raise DesignError(located(scalar.span, f"{key!r} is already a parameter", "choose another name"))
-
-    def formula(self, value: Value, where: str) -> Node:
-        if not isinstance(value, Scalar):
-            raise DesignError(located(value.span, f"'{where}' is one formula", "write it on one line"))
-        known = {*SIGNALS, *self.params, *self.lets}
-        return parse(value.text, where=where, place=value.place, lookup=self.lookup, names=known)
-
-    def lookup(self, name: str, span: Span) -> Node | None:
-        if name in SIGNALS:
-            return Name(name, span, SIGNALS[name].scope, SIGNALS[name].counted)
-        if name in self.params:
-            return Name(name, span, CONSTANT, True)
-        if name not in self.lets:
-            return None
-        if name in self.open:
-            circle = " → ".join([*self.open[self.open.index(name) :], name])
-            raise DesignError(
-                located(span, f"'let' goes in a circle: {circle}", "define one of them without the others")
-            )
-        if len(self.open) == MAX_DEPTH:
-            raise DesignError(located(span, f"more than {MAX_DEPTH} `let` names, each needing the next"))
-        if name not in self.done:
-            self.open.append(name)
-            scalar, value = self.lets[name]
-            self.done[name] = Named(name, self.formula(value, f"let.{name}"), scalar.span)
-            self.open.pop()
-        return self.done[name]
-
-    def resolve_all(self) -> None:
-        """Read the lets that nothing used too: a mistake in one is a mistake."""
-        for name, (scalar, _) in self.lets.items():
-            self.lookup(name, scalar.span)
-
-
-# ── Sections ────────────────────────────────────────────────────────────────
-
-
-def _section(top: Mapping, key: str) -> dict[str, tuple[Scalar, Value]]:
-    value = top.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, Mapping):
-        raise DesignError(
-            located(
-                top.entries[key][0].span, f"'{key}' is a mapping of names", f"write:  {key}:\n          name: formula"
-            )
-        )
-    return value.entries
-
-
-def _text(top: Mapping, key: str) -> str:
-    value = top.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, Scalar) or not value.text:
-        raise DesignError(located(value.span, f"'{key}' is one word"))
-    return value.text
-
-
-def _advantage(value: Value, names: _Names) -> tuple[Node, Node | None]:
-    if not isinstance(value, Mapping):
-        return names.formula(value, "advantage"), None
-    value.only(("correct", "wrong", "each", "flat"), "under 'advantage'")
-    keys = set(value.entries) - {"flat"}
-    if keys not in ({"correct", "wrong"}, {"each"}):
-        hint = "give both `correct:` and `wrong:`, or `each:` for one formula; `flat:` may stand with either"
-        raise DesignError(located(value.span, f"'advantage' has {' and '.join(sorted(keys)) or 'no formula'}", hint))
-    parts = {key: names.formula(part, f"advantage.{key}") for key, (_, part) in value.entries.items()}
-    flat = parts.get("flat")
-    if "each" in parts:
-        return parts["each"], flat
-    span = value.entries["correct"][0].span
-    branches = (Name("correct", span, ANSWER, True), parts["correct"], parts["wrong"])
-    return Choose(branches, span), flat
-
-
-def _verdict(value: Value | None, params: Names[str, Param]) -> Node:
-    if value is None:
-        value = read(Source("<default>", f"correct: {DEFAULT_VERDICT}")).get("correct")
-    if not isinstance(value, Scalar):
-        raise DesignError(
-            located(value.span, "'correct' is one formula over `score`", "for example: correct: score > 0.5")
-        )
-
-    def lookup(name: str, span: Span) -> Node | None:
-        if name == "score":
-            return Name(name, span, ANSWER, False)
-        return Name(name, span, CONSTANT, True) if name in params else None
-
-    node = parse(value.text, where="correct", place=value.place, lookup=lookup, names={"score", *params})
-    for part in walk(node):
-        if isinstance(part, Reduce):
-            hint = "each answer is judged by its own score; compare groups in `advantage`"
-            raise DesignError(located(part.span, "'correct' looks at other answers", hint))
-    if node.scope != ANSWER:
-        raise DesignError(located(value.span, "'correct' does not look at the answer", "use `score`: score > 0.5"))
-    return node
+    try:
+        sections, resolved = read_design(source, params)
+    except RecursionError:
+        raise DesignError(f"{source.path}: formulas and names nested too deep to read") from None
+    return Design(source, sections, resolved)

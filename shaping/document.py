@@ -9,8 +9,10 @@ duplicate keys (PyYAML alone keeps the last one silently).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import yaml
 
@@ -89,6 +91,38 @@ def read(source: Source) -> Mapping:
     if not isinstance(value, Mapping):
         raise DesignError(located(source.span(0, 1), "a design is a mapping of keys", "start with `name: ...`"))
     return value
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a design file.
+
+    Raises:
+      DesignError: it cannot be read, or is not text.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a file of UTF-8 text"
+        raise DesignError(f"{path}: cannot read the design: {reason}") from None
+
+
+def flow(value: Value) -> str:
+    """The same value on one line, in YAML's flow style; every scalar in double quotes."""
+    match value:
+        case Scalar(text=text):
+            return json.dumps(text, ensure_ascii=False)
+        case Items(items=items):
+            return f"[{', '.join(map(flow, items))}]"
+        case Mapping(entries=entries):
+            pairs = (f"{json.dumps(key, ensure_ascii=False)}: {flow(part)}" for key, (_, part) in entries.items())
+            return f"{{{', '.join(pairs)}}}"
+
+
+def edited(text: str, edits: list[tuple[Scalar, str]]) -> str:
+    """`text` with each of these scalars replaced, everything around them kept."""
+    for scalar, new in sorted(edits, key=lambda edit: -edit[0].offsets[0]):
+        text = text[: scalar.offsets[0]] + new + text[scalar.offsets[-1] :]
+    return text
 
 
 def _refuse_tricks(source: Source) -> None:

@@ -17,7 +17,19 @@ from typing import NoReturn
 
 from shaping.errors import DesignError, Span, located, names_hint
 from shaping.nodes import Apply, Choose, Node, Number, Reduce
-from shaping.vocabulary import ANSWER, CONSTANT, FUNCTIONS, OPERATORS, REDUCTIONS, Function, Reduction
+from shaping.vocabulary import (
+    ANSWER,
+    BATCH,
+    CONSTANT,
+    FUNCTIONS,
+    GROUP,
+    OPERATORS,
+    REDUCTIONS,
+    SCOPES,
+    TOKEN,
+    Function,
+    Reduction,
+)
 
 MAX_LENGTH = 4_000  # characters
 MAX_DEPTH = 100
@@ -144,7 +156,7 @@ class _Reader:
                 parts = (inner(test), inner(body), inner(orelse))
                 return Choose(parts, self.span(tree))
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
-                return self.call(tree, name, [inner(arg) for arg in args], keywords)
+                return self.call(tree, name, [inner(arg) for arg in args], keywords, inner)
             case _:
                 hint = "numbers, names, + - * / **, comparisons, a if c else b, functions"
                 self.refuse(tree, "is not part of the language", hint)
@@ -158,9 +170,16 @@ class _Reader:
             raise DesignError(located(self.span(tree), message, names_hint(name, self.names)))
         return found
 
-    def call(self, tree: ast.Call, name: str, args: list[Node], keywords: list[ast.keyword]) -> Node:
+    def call(
+        self,
+        tree: ast.Call,
+        name: str,
+        args: list[Node],
+        keywords: list[ast.keyword],
+        inner: Callable[[ast.expr], Node],
+    ) -> Node:
         if name in REDUCTIONS and (len(args) == 1 or name not in FUNCTIONS):
-            return self.reduce(tree, REDUCTIONS[name], args, keywords)
+            return self.reduce(tree, REDUCTIONS[name], args, keywords, inner)
         if name not in FUNCTIONS:
             known = {*FUNCTIONS, *REDUCTIONS}
             message = f"unknown function {name!r} in '{self.where}'"
@@ -173,25 +192,62 @@ class _Reader:
             self.refuse(tree, f"takes {count} argument{'s' * (most > 1)}, got {len(args)}")
         return self.apply(FUNCTIONS[name], args, tree)
 
-    def reduce(self, tree: ast.Call, row: Reduction, args: list[Node], keywords: list[ast.keyword]) -> Node:
-        if len(args) != 1:
-            self.refuse(tree, f"takes one value to reduce over the group, got {len(args)}")
-        if args[0].scope != ANSWER:
-            message = f"reduces over the answers of a group, but this is one value {_per(args[0].scope)}"
-            self.refuse(tree.args[0], message, f"use it as it is, without {row.name}(...)")
-        options = dict(row.options)
+    def reduce(
+        self,
+        tree: ast.Call,
+        row: Reduction,
+        args: list[Node],
+        keywords: list[ast.keyword],
+        inner: Callable[[ast.expr], Node],
+    ) -> Node:
+        if len(args) != 1 + len(row.arguments):
+            wanted = " and ".join(["one value to reduce", *row.arguments])
+            self.refuse(tree, f"takes {wanted}, got {len(args)} argument{'s' * (len(args) != 1)}")
+        for name, value, part in zip(row.arguments, args[1:], tree.args[1:], strict=True):
+            if value.scope != CONSTANT:
+                self.refuse(part, f"is no value for {name}", "the same for all groups: a number, a parameter, N")
+        options, over, where = dict(row.options), None, None
+        allowed = [*(("where", "over") if row.selects else ()), *options]
         for i, keyword in enumerate(keywords):
-            value = keyword.value
-            if keyword.arg not in options:
-                allowed = ", ".join(f"{option}=" for option in options) or "none"
+            if keyword.arg not in allowed:
                 what = f"has no option {keyword.arg!r}" if keyword.arg else "uses **"
-                self.refuse(tree, what, f"options of {row.name}: {allowed}")
+                listed = ", ".join(f"{option}=" for option in allowed) or "none"
+                self.refuse(tree, what, f"options of {row.name}: {listed}")
             if keyword.arg in [before.arg for before in keywords[:i]]:
-                self.refuse(value, f"gives {keyword.arg}= a second time", "keep one of the two")
-            if not isinstance(value, ast.Constant) or type(value.value) is not int or value.value < 0:
-                self.refuse(value, f"is no value for {keyword.arg}=", "a whole number, 0 or more")
-            options[keyword.arg] = value.value
-        return Reduce(row, args[0], tuple(options.items()), self.span(tree))
+                self.refuse(keyword.value, f"gives {keyword.arg}= a second time", "keep one of the two")
+            match keyword.arg, keyword.value:
+                case "where", value:
+                    where = inner(value)
+                case "over", ast.Name(id="batch"):
+                    over = BATCH
+                case "over", value:
+                    self.refuse(value, "is no value for over=", "over=batch; without it, over the group's answers")
+                case option, ast.Constant(value=int(value)) if type(value) is int and value >= 0:
+                    options[option] = value
+                case option, value:
+                    self.refuse(value, f"is no value for {option}=", "a whole number, 0 or more")
+        over = self.over(tree, row, args[0], over)
+        if where is not None and SCOPES.index(where.scope) > SCOPES.index(args[0].scope):
+            self.refuse(tree, f"selects {_per(where.scope)} from one value {_per(args[0].scope)}", "reduce one of them")
+        return Reduce(row, args[0], self.span(tree), where, tuple(args[1:]), tuple(options.items()), over)
+
+    def over(self, tree: ast.Call, row: Reduction, operand: Node, over: str | None) -> str:
+        """What is reduced: the values of a group, of the batch, of an answer's tokens."""
+        if over == BATCH:
+            if operand.scope in (GROUP, ANSWER):
+                return BATCH
+            self.refuse(
+                tree.args[0], f"is one value {_per(operand.scope)}", "over=batch takes one a group or an answer"
+            )
+        if operand.scope == TOKEN and row.selects:
+            return ANSWER
+        if operand.scope != ANSWER:
+            what = f"reduces over the answers of a group, but this is one value {_per(operand.scope)}"
+            hint = f"use it as it is, without {row.name}(...)"
+            if operand.scope == GROUP and row.selects:
+                hint += f"; over the groups of the batch: {row.name}(..., over=batch)"
+            self.refuse(tree.args[0], what, hint)
+        return GROUP
 
     def apply(self, row: Function, operands: list[Node], tree: ast.expr) -> Apply:
         node = Apply(row, tuple(operands), self.span(tree))
@@ -222,4 +278,4 @@ class _Reader:
 
 
 def _per(scope: str) -> str:
-    return "for all groups" if scope == CONSTANT else "a group"
+    return {CONSTANT: "for all groups", BATCH: "a batch"}.get(scope, f"a{'n' * (scope == ANSWER)} {scope}")

@@ -1,11 +1,13 @@
 """The torch forms of the vocabulary that torch itself does not have.
 
-Every group reduction subtracts the group's first answer before it sums. Of a
-constant group that leaves zeros, so its mean is the constant itself and its
-standard deviation is 0 to the last bit. Without it eight rewards of 0.1 have a
-float32 std of about 1e-9, and dividing by that gives advantages of order 1.
+Every reduction runs over the last axis and subtracts a value of the group
+before it sums. Of a constant group that leaves zeros, so its mean is the
+constant itself and its standard deviation is 0 to the last bit. Without it
+eight rewards of 0.1 have a float32 std of about 1e-9, and dividing by that
+gives advantages of order 1.
 
-Shapes: x_PN (prompts, answers) in, (P, 1) out.
+Shapes: x_PN (prompts, answers) in, (P, 1) out; `where_PN` selects what counts.
+For a whole batch, `as_one_group` makes it one group of P * N (or P) values.
 """
 
 from __future__ import annotations
@@ -16,37 +18,160 @@ import torch
 from torch import Tensor
 
 
-def group_sum(x_PN: Tensor) -> Tensor:
-    return group_mean(x_PN) * x_PN.shape[-1]
+def total(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
+    if where_PN is not None:
+        return torch.where(where_PN, x_PN, 0).sum(-1, keepdim=True)
+    start_P1 = x_PN[..., :1]
+    return start_P1 * x_PN.shape[-1] + (x_PN - start_P1).sum(-1, keepdim=True)
 
 
-def group_mean(x_PN: Tensor) -> Tensor:
+def count(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
+    holds_PN = x_PN != 0 if where_PN is None else (x_PN != 0) & where_PN
+    return holds_PN.sum(-1, keepdim=True, dtype=x_PN.dtype)
+
+
+def mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """
-    >>> group_mean(torch.full((1, 8), 0.1)) == 0.1
+    >>> mean(torch.full((1, 8), 0.1)) == 0.1
     tensor([[True]])
+    >>> mean(torch.tensor([[1., 2., 9.]]), torch.tensor([[True, True, False]]))
+    tensor([[1.5000]])
     """
-    first_P1 = x_PN[:, :1]
-    return first_P1 + (x_PN - first_P1).mean(-1, keepdim=True)
+    start_P1 = _start(x_PN, where_PN)
+    if where_PN is None:
+        return start_P1 + (x_PN - start_P1).mean(-1, keepdim=True)
+    return start_P1 + torch.where(where_PN, x_PN - start_P1, 0).sum(-1, keepdim=True) / _size(x_PN, where_PN)
 
 
-def group_std(x_PN: Tensor, *, ddof: int) -> Tensor:
-    """sqrt(sum((x - mean)^2) / (N - ddof)).
+def var(x_PN: Tensor, where_PN: Tensor | None = None, *, ddof: int) -> Tensor:
+    """sum((x - mean)^2) / (N - ddof)."""
+    shifted_PN = x_PN - _start(x_PN, where_PN)
+    if where_PN is None:
+        centred_PN = shifted_PN - shifted_PN.mean(-1, keepdim=True)
+        return centred_PN.square().sum(-1, keepdim=True) / (x_PN.shape[-1] - ddof)
+    shifted_PN, size_P1 = torch.where(where_PN, shifted_PN, 0), _size(x_PN, where_PN)
+    centred_PN = torch.where(where_PN, shifted_PN - shifted_PN.sum(-1, keepdim=True) / size_P1, 0)
+    return centred_PN.square().sum(-1, keepdim=True) / (size_P1 - ddof).clamp(min=1)
 
-    >>> group_std(torch.tensor([[1., 1., 0., 0.]]), ddof=0)
+
+def std(x_PN: Tensor, where_PN: Tensor | None = None, *, ddof: int) -> Tensor:
+    """
+    >>> std(torch.tensor([[1., 1., 0., 0.]]), ddof=0)
     tensor([[0.5000]])
-    >>> group_std(torch.full((1, 8), 0.1), ddof=1)
+    >>> std(torch.full((1, 8), 0.1), ddof=1)
     tensor([[0.]])
     """
-    shifted_PN = x_PN - x_PN[:, :1]
-    return shifted_PN.std(-1, correction=ddof, keepdim=True)
+    return var(x_PN, where_PN, ddof=ddof).sqrt()
 
 
-def group_min(x_PN: Tensor) -> Tensor:
-    return x_PN.amin(-1, keepdim=True)
+def least(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
+    return (x_PN if where_PN is None else torch.where(where_PN, x_PN, torch.inf)).amin(-1, keepdim=True)
 
 
-def group_max(x_PN: Tensor) -> Tensor:
-    return x_PN.amax(-1, keepdim=True)
+def most(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
+    return (x_PN if where_PN is None else torch.where(where_PN, x_PN, -torch.inf)).amax(-1, keepdim=True)
+
+
+def quantile(x_PN: Tensor, q: float, where_PN: Tensor | None = None) -> Tensor:
+    """
+    >>> quantile(torch.tensor([[4., 1., 2.]]), 0.75)
+    tensor([[3.]])
+    """
+    filled_PN = x_PN if where_PN is None else torch.where(where_PN, x_PN, torch.inf)
+    sorted_PN = filled_PN.sort(-1).values
+    place_P1 = q * (_size(x_PN, where_PN).clamp(min=1) - 1)
+    below_P1 = place_P1.floor()
+    low_P1, high_P1 = (sorted_PN.gather(-1, index.long()) for index in (below_P1, place_P1.ceil()))
+    return low_P1 + (place_P1 - below_P1) * torch.where(high_P1 == low_P1, 0, high_P1 - low_P1)
+
+
+def rank(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
+    """For each: how many are smaller; equal ones share a rank.
+
+    >>> rank(torch.tensor([[5., 1., 1., 7.]]))
+    tensor([[2., 0., 0., 3.]])
+    """
+    filled_PN = x_PN if where_PN is None else torch.where(where_PN, x_PN, torch.inf)
+    smaller_PN = torch.searchsorted(filled_PN.sort(-1).values, x_PN.contiguous())
+    if where_PN is not None:
+        smaller_PN = smaller_PN.minimum(where_PN.sum(-1, keepdim=True))  # +inf itself may be a value
+    return smaller_PN.to(x_PN.dtype)
+
+
+def others_mean(x_PN: Tensor) -> Tensor:
+    """For each: the mean of the others.
+
+    >>> others_mean(torch.tensor([[1., 0., 0.]]))
+    tensor([[0.0000, 0.5000, 0.5000]])
+    """
+    start_P1 = x_PN[..., :1]
+    shifted_PN = x_PN - start_P1
+    return start_P1 + (shifted_PN.sum(-1, keepdim=True) - shifted_PN) / (x_PN.shape[-1] - 1)
+
+
+# ── Maxima over draws of k answers: weights of the sorted values (lower.py makes them, exactly) ──
+
+
+def max_of(x_PN: Tensor, weight_N: Tensor) -> Tensor:
+    """sum_j weight_j x_(j): x_(j) is the largest of that share of all draws."""
+    start_P1 = x_PN[..., :1]
+    return start_P1 + ((x_PN - start_P1).sort(-1).values * weight_N).sum(-1, keepdim=True)
+
+
+def max_with(x_PN: Tensor, own_N: Tensor, above_N: Tensor) -> Tensor:
+    """For the j-th smallest: own_j x_(j) + sum_(l > j) above_l x_(l)."""
+    start_P1 = x_PN[..., :1]
+    sorted_PN, order_PN = (x_PN - start_P1).sort(-1)
+    value_PN = own_N * sorted_PN + _sum_after(above_N * sorted_PN)
+    return start_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
+
+
+def max_without(x_PN: Tensor, below_N: Tensor, above_N: Tensor) -> Tensor:
+    """For the j-th smallest: sum_(l < j) below_l x_(l) + sum_(l > j) above_l x_(l)."""
+    start_P1 = x_PN[..., :1]
+    sorted_PN, order_PN = (x_PN - start_P1).sort(-1)
+    below_PN = below_N * sorted_PN
+    value_PN = below_PN.cumsum(-1) - below_PN + _sum_after(above_N * sorted_PN)
+    return start_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
+
+
+def _sum_after(x_PN: Tensor) -> Tensor:
+    """For each place the sum of what stands after it."""
+    return x_PN.flip(-1).cumsum(-1).flip(-1) - x_PN
+
+
+# ── Batches, tokens, draws ──────────────────────────────────────────────────
+
+
+def as_one_group(x_PN: Tensor) -> Tensor:
+    return x_PN.reshape(1, -1)
+
+
+def as_groups(x_1B: Tensor, like_PN: Tensor) -> Tensor:
+    return x_1B.reshape(like_PN.shape)
+
+
+def how_many_groups(x_PN: Tensor) -> Tensor:
+    return x_PN.new_full((1, 1), x_PN.shape[0])
+
+
+def spread(x: Tensor | float, like_PN: Tensor) -> Tensor:
+    """The same value for every answer."""
+    return x.expand_as(like_PN) if isinstance(x, Tensor) else torch.full_like(like_PN, x)
+
+
+def members(x_PN: Tensor, member_PMk: Tensor) -> Tensor:
+    """The values of the answers in each draw, (P, M, k)."""
+    return x_PN.unsqueeze(-2).expand(-1, member_PMk.shape[-2], -1).gather(-1, member_PMk)
+
+
+def sum_of_draws(advantage_PM: Tensor, member_PMk: Tensor, like_PN: Tensor) -> Tensor:
+    """For each answer the sum of the advantages of the draws that it is in."""
+    each_PMk = advantage_PM.unsqueeze(-1).expand(member_PMk.shape)
+    return torch.zeros_like(like_PN).scatter_add(-1, member_PMk.flatten(-2), each_PMk.flatten(-2))
+
+
+# ── Element by element ──────────────────────────────────────────────────────
 
 
 def smallest(*values: Tensor | float) -> Tensor:
@@ -55,6 +180,10 @@ def smallest(*values: Tensor | float) -> Tensor:
 
 def largest(*values: Tensor | float) -> Tensor:
     return reduce(lambda a, b: torch.maximum(*_alike(a, b)), values)
+
+
+def clip(x: Tensor | float, low: Tensor | float, high: Tensor | float) -> Tensor:
+    return smallest(largest(x, low), high)
 
 
 def choose(condition: Tensor, then: Tensor | float, otherwise: Tensor | float, *, dtype: torch.dtype) -> Tensor:
@@ -71,13 +200,34 @@ def _alike(a: Tensor | float, b: Tensor | float) -> tuple[Tensor, Tensor]:
     )
 
 
+def _start(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
+    """A value of the group (of what is selected) to count from."""
+    if where_PN is None:
+        return x_PN[..., :1]
+    least_P1 = least(x_PN, where_PN)
+    return torch.where(least_P1.isinf(), 0, least_P1)
+
+
+def _size(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
+    if where_PN is None:
+        return x_PN.new_full((1, 1), x_PN.shape[-1])
+    return where_PN.sum(-1, keepdim=True, dtype=x_PN.dtype)
+
+
 # ── Where an operation has no value ─────────────────────────────────────────
 
 
+def fewer_than(needed: int, x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
+    """Are there too few values to reduce?"""
+    if where_PN is None:
+        return torch.full_like(x_PN[..., :1], x_PN.shape[-1] < needed, dtype=torch.bool)
+    return where_PN.sum(-1, keepdim=True) < needed
+
+
 def divides_by_zero(a: Tensor | float, b: Tensor | float) -> Tensor:
-    return (
-        torch.full_like(a, True, dtype=torch.bool) if isinstance(b, float) else b == 0
-    )  # a number comes here only as 0
+    if isinstance(b, float):  # a number comes here only as 0
+        return torch.full_like(a, True, dtype=torch.bool)
+    return b == 0
 
 
 def is_negative(a: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """A design → one vectorized torch function for groups of N answers.
 
-In    Design, N
-Out   reward_PN, score_PN → advantage_PN
+In    Design, N, the moment of the run if the design sees it
+Out   reward_PN, score_PN, what else it reads (`inputs`) → advantage_PN
 
 Whatever depends on counts alone becomes a table over n_pos = 0..N, each entry
 the correctly rounded value of the exact one: binomials never overflow and
@@ -18,54 +18,95 @@ import math
 import operator
 import pkgutil
 import re
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from math import comb
 
 import torch
 from torch import fx
 
 from shaping import kernels, real
-from shaping.check import check
-from shaping.design import Design
+from shaping.check import check_moment, draw_shape, safe
+from shaping.design import Design, Moment
 from shaping.errors import DesignError, Span, located
 from shaping.exact import counted_group, table
-from shaping.nodes import Apply, Choose, Name, Named, Node, Reduce, specialize
+from shaping.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Reduce, parts, specialize, walk
 from shaping.real import Real, Undefined, Unusable
-from shaping.vocabulary import ANSWER, CONSTANT, OPERATORS
+from shaping.reductions import whole
+from shaping.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS, TOKEN
 
 _LOGICAL = {OPERATORS[name] for name in ("and", "or", "not")}
 _COMPARING = {OPERATORS[name] for name in ("less", "at_most", "more", "at_least", "equal", "unequal")}
 
 
+def inputs(design: Design) -> list[str]:
+    """The signals that the compiled function takes after rewards and scores, in this order."""
+    answers = {node.name for node in design.nodes if isinstance(node, Name) and node.scope == ANSWER}
+    return sorted(answers - {"r", "score", "correct", "A", "reward"})
+
+
 @lru_cache(maxsize=64)
 def lowered(
-    design: Design, N: int, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+    design: Design,
+    N: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    moment: Moment | None = None,
 ) -> fx.GraphModule:
     """The function for groups of N, with its tables on `device`. Takes only rewards that were checked.
+
+    After `inputs` it takes the members of each `draws:` section, (P, draws, size).
+    With a `token:` section it returns a tuple: the advantages, then what that
+    section reads of an answer (`token_inputs`).
 
     Raises:
       DesignError: a parameter is out of range, or the design has no value for some n_pos.
     """
     try:
-        check(design, N)
-        return _Lowering(design, N, dtype).module().to(device)
+        check_moment(design, N, moment)
+        return _Lowering(design, N, dtype, moment).module().to(device)
     except RecursionError:
         raise DesignError(f"{design.source.path}: formulas and names nested too deep to compute") from None
 
 
 @lru_cache(maxsize=64)
+def lowered_token(
+    design: Design, N: int, dtype: torch.dtype = torch.float32, moment: Moment | None = None
+) -> fx.GraphModule:
+    """The `token:` section: token_logprob_BT, position_BT, mask_BT, then `token_inputs` as (B, 1) → advantage_BT."""
+    return _Lowering(design, N, dtype, moment).token_module()
+
+
+def token_inputs(design: Design) -> list[Node]:
+    """The widest parts of the `token:` formula that are the same for all tokens of an answer, `A` among them."""
+    found, seen, left = [], set(), [design.token]
+    while left:
+        node = left.pop()
+        if node in seen or node.scope == CONSTANT:
+            continue
+        seen.add(node)
+        if node.scope == TOKEN or (isinstance(node, Reduce) and node.over == ANSWER):
+            left += parts(node)
+        else:
+            found.append(node)
+    return found
+
+
+@lru_cache(maxsize=64)
 def verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
     """score_PN, score_PN → whether each answer is correct; NaN is not looked for."""
-    lowering = _Lowering(design, 2, dtype)  # the predicate looks at one score, whatever the group's size
+    lowering = _Lowering(design, 2, dtype, None)  # the predicate looks at one score, whatever the group's size
+    lowering.signals = {"r": lowering.placeholder("reward_PN"), "score": lowering.placeholder("score_PN")}
     lowering.graph.output(lowering.correct())
     return fx.GraphModule(lowering.root, lowering.graph, class_name="Verdict")
 
 
 def source_code(design: Design, N: int) -> str:
-    """What `Design.source_code` documents."""
-    code = lowered(design, N).code
-    return re.sub(r";  [\w= ]+ = None", "", code).strip() + "\n"
+    """What `Design.source_code` documents; of a design that changes over a run, its beginning."""
+    moment = design.moment(0, 1) if design.clock else None
+    return re.sub(r";  [\w= ]+ = None", "", lowered(design, N, moment=moment).code).strip() + "\n"
 
 
 @dataclass(frozen=True)
@@ -78,41 +119,56 @@ class _Value:
 
 
 class _Lowering:
-    def __init__(self, design: Design, N: int, dtype: torch.dtype) -> None:
-        self.design, self.N, self.dtype = design, N, dtype
+    def __init__(self, design: Design, N: int, dtype: torch.dtype, moment: Moment | None) -> None:
+        self.design, self.N, self.dtype, self.moment = design, N, dtype, moment
         self.graph = fx.Graph()
         self.root = torch.nn.Module()
-        self.groups = [counted_group(design, N, n_pos) for n_pos in range(N + 1)]
+        self.groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
+        self.cases = [(group, kind) for group in self.groups for kind in group.present()]
         self.values: dict[Node, _Value] = {}  # nodes are equal only to themselves
         self.calls: dict[tuple, fx.Node] = {}  # the same call on the same operands is one node
-        self.signals = {
-            signal: self.graph.create_node("placeholder", name, name=name)
-            for signal, name in (("r", "reward_PN"), ("score", "score_PN"))
-        }
+        self.signals: dict[str, fx.Node] = {}
+        self.members: dict[Draws, fx.Node] = {}
+        self.width = N  # values on the last axis
+        self.tables = True  # may n_pos be looked up? Not among the answers of a draw
 
     def module(self) -> fx.GraphModule:
+        for signal, name in (("r", "reward_PN"), ("score", "score_PN")):
+            self.signals[signal] = self.placeholder(name)
+        self.signals |= {name: self.placeholder(f"{name}_PN") for name in inputs(self.design)}
+        self.members = {node: self.placeholder(f"member_{i}_PMk") for i, node in enumerate(self.design.draws)}
         if self.design.tabulated:
             span = self.design.advantage.span
-            columns = zip(*table(self.design, self.N), strict=True)
+            columns = zip(*table(self.design, self.N, self.moment), strict=True)
             value = self.look_up([[self.rounded(x, span) for x in column] for column in columns], "advantage")
         else:
-            value = self.with_flat()
-        self.graph.output(value)
+            known: dict[Node, Node] = {}
+            result = self.lower(specialize(self.design.advantage, self.decide, known))
+            value = self.spread(self.numeric(result))
+        if self.design.token is None:
+            self.graph.output(value)
+        else:
+            self.signals["A"] = value
+            read = [self.spread(self.numeric(self.lower(node))) for node in token_inputs(self.design)]
+            self.graph.output((value, *read))
         self.graph.eliminate_dead_code()
         return fx.GraphModule(self.root, self.graph, class_name="Advantage")
 
-    def with_flat(self) -> fx.Node:
-        known: dict[Node, Node] = {}
-        result = self.lower(specialize(self.design.advantage, self.decide, known))
-        value = self.numeric(result)
-        if result.undefined is not None and self.design.flat is not None:  # without flat, `check` proved it is never so
-            # One answer without a value takes the whole group with it: no half-defined groups.
-            flat_P1 = self.call(torch.any, result.undefined, -1, True, name="flat_P1")
-            flat = self.lower(specialize(self.design.flat, self.decide, known))
-            value = self.choose(flat_P1, flat, _Value(value))
-        if isinstance(value, float):
-            return self.call(torch.full_like, self.signals["r"], value)
-        return self.call(torch.Tensor.expand_as, value, self.signals["r"])
+    def token_module(self) -> fx.GraphModule:
+        self.tables = False
+        for signal, name in (("token_logprob", "token_logprob_BT"), ("position", "position_BT"), ("mask", "mask_BT")):
+            self.signals[signal] = self.placeholder(name)
+        self.values = {
+            node: _Value(self.placeholder(f"{getattr(node, 'name', f'answer_{i}')}_B1"))
+            for i, node in enumerate(token_inputs(self.design))
+        }
+        value = self.numeric(self.lower(self.design.token))
+        self.graph.output(self.call(torch.where, self.signals["mask"], value, 0))
+        self.graph.eliminate_dead_code()
+        return fx.GraphModule(self.root, self.graph, class_name="TokenAdvantage")
+
+    def placeholder(self, name: str) -> fx.Node:
+        return self.graph.create_node("placeholder", name, name=name)
 
     def decide(self, condition: Node) -> bool | None:
         """What N and the parameters say, the same for every group."""
@@ -123,39 +179,149 @@ class _Lowering:
 
     def lower(self, node: Node, name: str | None = None) -> _Value:
         if node not in self.values:
-            self.values[node] = (self.counted if node.counted else self.computed)(node, name)
+            by_count = node.counted and (self.tables or node.scope == CONSTANT)
+            self.values[node] = (self.counted if by_count else self.computed)(node, name)
         return self.values[node]
 
     def computed(self, node: Node, name: str | None) -> _Value:
         match node:
+            case Name(name="P"):
+                return _Value(self.call(kernels.how_many_groups, self.signals["r"]))
             case Name(name=signal):
                 return _Value(self.signals[signal])
             case Named(name=name, body=body):
                 return self.lower(body, name)
+            case Fallback(body=body, flat=flat):
+                return self.with_flat(self.lower(body, name), flat)
             case Choose(operands=parts):
                 condition, then, otherwise = (self.lower(part) for part in parts)
                 yes = self.truth(condition)
                 taken = self.undefined_of_branches(yes, then.undefined, otherwise.undefined)
                 return _Value(self.choose(yes, then, otherwise, name), self.either(condition.undefined, taken))
-            case Apply(function=function, operands=operands):
-                values = [self.lower(operand) for operand in operands]
-                inputs = [self.truth(v) if function in _LOGICAL else self.numeric(v) for v in values]
-                undefined = None
-                for value in values:
-                    undefined = self.either(undefined, value.undefined)
-                if function.infix == "/" and isinstance(inputs[1], float):
-                    self.refuse_vanished(operands[1], inputs[1])
-                if function.undefined and not (function.infix == "/" and isinstance(inputs[1], float) and inputs[1]):
-                    undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
-                result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
-                return _Value(result, undefined, truth=function in _LOGICAL | _COMPARING)
-            case Reduce(reduction=reduction, operand=operand, options=options):
-                inner = self.lower(operand)
-                undefined = inner.undefined and self.call(torch.any, inner.undefined, -1, True)
-                result = self.call(
-                    pkgutil.resolve_name(reduction.torch), self.numeric(inner), name=name, **dict(options)
-                )
-                return _Value(result, undefined)
+            case Apply():
+                return self.applied(node, name)
+            case Reduce():
+                return self.reduced(node, name)
+            case Draws():
+                return self.drawn(node, name)
+
+    def with_flat(self, body: _Value, flat: Node) -> _Value:
+        """One answer without a value takes the whole group with it: no half-defined groups."""
+        if body.undefined is None:
+            return body
+        flat_P1 = self.call(torch.any, body.undefined, -1, True, name="flat_P1")
+        value = self.lower(flat)
+        return _Value(self.choose(flat_P1, value, _Value(self.numeric(body))), self.both(flat_P1, value.undefined))
+
+    def applied(self, node: Apply, name: str | None) -> _Value:
+        function, operands = node.function, node.operands
+        values = [self.lower(operand) for operand in operands]
+        inputs = [self.truth(v) if function in _LOGICAL else self.numeric(v) for v in values]
+        undefined = None
+        for value in values:
+            undefined = self.either(undefined, value.undefined)
+        if function.infix == "/" and isinstance(inputs[1], float):
+            self.refuse_vanished(operands[1], inputs[1])
+        if all(isinstance(value, float) for value in inputs):  # fewer are counted than once were: see `specialize`
+            inputs[0] = self.call(torch.full_like, self.any_signal(), inputs[0])
+        if function.undefined and not self.has_value(node):
+            undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
+        result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
+        return _Value(result, undefined, truth=function in _LOGICAL | _COMPARING)
+
+    def has_value(self, node: Apply) -> bool:
+        """Is this operation defined for all rewards, wherever its operands are?"""
+        try:
+            return safe(node, self.cases)
+        except (Undefined, Unusable):  # an operand has none for some counts
+            return False
+
+    def reduced(self, node: Reduce, name: str | None) -> _Value:
+        row, inner = node.reduction, self.lower(node.operand)
+        where = None if node.where is None else self.lower(node.where)
+        value = self.numeric(inner)
+        if node.operand.scope not in {GROUP: (ANSWER,), ANSWER: (TOKEN,), BATCH: (GROUP, ANSWER)}[node.over]:
+            value = self.spread(value)  # the branch that was never taken was the wider one
+        selected = self.selected(node, value, where)
+        undefined = self.both(selected, inner.undefined) if inner.undefined is not None else None
+        undefined = self.either(undefined, where.undefined if where else None)
+        shape = value
+        if node.over == BATCH:
+            value = self.call(kernels.as_one_group, value)
+            selected = selected and self.call(kernels.as_one_group, selected)
+            undefined = undefined and self.call(kernels.as_one_group, self.call(kernels.spread, undefined, shape))
+        undefined = undefined and self.call(torch.any, undefined, -1, True)
+        needed = 1 + dict(node.options).get("ddof", 0)
+        if not row.empty and (selected is not None or (node.over == BATCH and needed > 1)):
+            few = (needed, value) if selected is None else (needed, value, selected)
+            undefined = self.either(undefined, self.call(kernels.fewer_than, *few))
+        arguments = [self.lower(argument).node for argument in node.arguments]
+        if row.arguments == ("k",):
+            arguments = self.weights(row.name, node.arguments[0])
+        options = dict(node.options) | ({"where_PN": selected} if selected is not None else {})
+        result = self.call(pkgutil.resolve_name(row.torch), value, *arguments, name=name, **options)
+        if row.each and node.over == BATCH:
+            result = self.call(kernels.as_groups, result, shape)
+        return _Value(result, undefined)
+
+    def selected(self, node: Reduce, value: fx.Node, where: _Value | None) -> fx.Node | None:
+        """Which values `where`, and for statistics over the batch `keep`, let through; in the shape of the values."""
+        masks = [self.truth(where)] if where else []
+        if node.over == BATCH and self.design.keep is not None and node not in self.design.before_keep:
+            kept = self.truth(self.lower(self.design.keep))
+            wide = self.design.keep.scope == ANSWER and node.operand.scope == GROUP
+            masks.append(self.call(torch.any, kept, -1, True) if wide else kept)
+        if node.over == ANSWER:
+            masks.append(self.signals["mask"])
+        mask = None
+        for each in masks:
+            mask = self.both(mask, each) if mask is not None else each
+        return None if mask is None else self.call(kernels.spread, mask, value)
+
+    def weights(self, name: str, argument: Node) -> list[fx.Node]:
+        """What the sorted values are multiplied with, for draws of k answers."""
+        k, n = whole(self.groups[0].value(argument, 0), name, self.width - (name == "max_without")), self.width
+        vectors = {
+            "max_of": [[Fraction(comb(j, k - 1), comb(n, k)) for j in range(n)]],
+            "max_with": [
+                [Fraction(comb(j, k - 1), comb(n - 1, k - 1)) for j in range(n)],
+                [Fraction(comb(j - 1, k - 2) if k > 1 and j else 0, comb(n - 1, k - 1)) for j in range(n)],
+            ],
+            "max_without": [
+                [Fraction(comb(j, k - 1), comb(n - 1, k)) for j in range(n)],
+                [Fraction(comb(j - 1, k - 1) if j else 0, comb(n - 1, k)) for j in range(n)],
+            ],
+        }[name]
+        return [self.buffer([self.rounded(x, argument.span) for x in vector], f"{name}_{k}") for vector in vectors]
+
+    def drawn(self, node: Draws, name: str | None) -> _Value:
+        """A lowering of its own for the answers of a draw, and one for the draws of a group."""
+        member = self.members[node]
+        count, size = draw_shape(self.design, node, self.N, self.moment)
+        own = {signal: value for signal, value in self.signals.items()}
+        needed = {part.name for part in walk(node.reward) if isinstance(part, Name) and part.scope == ANSWER}
+        gathered = {}
+        for signal in sorted(needed):
+            value = self.numeric(_Value(self.correct(), truth=True)) if signal == "correct" else own[signal]
+            gathered[signal] = self.call(kernels.members, value, member)
+        answers = self.inside(gathered, size)
+        reward_PM = self.call(torch.squeeze, answers.numeric(answers.lower(node.reward)), -1)
+        draws = self.inside({"reward": reward_PM}, count)
+        advantage_PM = draws.spread(draws.numeric(draws.lower(node.advantage)))
+        return _Value(self.call(kernels.sum_of_draws, advantage_PM, member, self.signals["r"], name=name))
+
+    def inside(self, signals: dict[str, fx.Node], width: int) -> _Lowering:
+        """The same graph, other values under the names."""
+        inner = copy(self)
+        inner.signals, inner.values, inner.width, inner.tables = signals, {}, width, False
+        return inner
+
+    def any_signal(self) -> fx.Node:
+        """Something of the full shape."""
+        return next(iter(self.signals.values()))
+
+    def spread(self, value: fx.Node | float) -> fx.Node:
+        return self.call(kernels.spread, value, self.any_signal())
 
     def refuse_vanished(self, divisor: Node, rounded: float) -> None:
         exact = self.entry(divisor, 0, 0)
@@ -203,13 +369,16 @@ class _Lowering:
         """Columns indexed by n_pos, (N + 1,) each: one for correct and one for wrong answers, or one for both."""
         parts = []
         for kind, column in zip(("correct", "wrong") if len(columns) == 2 else ("group",), columns, strict=True):
-            attribute = f"{label}_{kind}"
-            while hasattr(self.root, attribute):
-                attribute += "_"
-            dtype = torch.bool if isinstance(column[0], bool) else self.dtype
-            self.root.register_buffer(attribute, torch.tensor(column, dtype=dtype), persistent=False)
-            parts.append(self.call(operator.getitem, self.graph.get_attr(attribute), self.n_pos()))
+            parts.append(self.call(operator.getitem, self.buffer(column, f"{label}_{kind}"), self.n_pos()))
         return parts[0] if len(parts) == 1 else self.call(torch.where, self.correct(), *parts, name=name)
+
+    def buffer(self, column: list, label: str) -> fx.Node:
+        attribute = label
+        while hasattr(self.root, attribute):
+            attribute += "_"
+        dtype = torch.bool if isinstance(column[0], bool) else self.dtype
+        self.root.register_buffer(attribute, torch.tensor(column, dtype=dtype), persistent=False)
+        return self.graph.get_attr(attribute)
 
     def correct(self) -> fx.Node:
         if "correct" not in self.signals:
@@ -242,6 +411,10 @@ class _Lowering:
 
     def either(self, a: fx.Node | None, b: fx.Node | None) -> fx.Node | None:
         return self.call(operator.or_, a, b) if a is not None and b is not None else a if b is None else b
+
+    def both(self, a: fx.Node | None, b: fx.Node | None) -> fx.Node | None:
+        """Where both hold; where `b` does if there is no `a`, nowhere if there is no `b`."""
+        return None if b is None else b if a is None else self.call(operator.and_, a, b)
 
     def numeric(self, value: _Value) -> fx.Node | float:
         return self.call(torch.Tensor.to, value.node, self.dtype) if value.truth else value.node

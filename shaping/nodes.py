@@ -1,4 +1,4 @@
-"""What a formula becomes: a graph of six kinds of nodes, every one knowing its place in the file.
+"""What a formula becomes: a graph of eight kinds of nodes, every one knowing its place in the file.
 
 A `let` that is used twice is one node with two parents, so nodes are compared
 by identity and every walk over them remembers where it has been. `scope` is the
@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from shaping.errors import Span
-from shaping.vocabulary import CONSTANT, GROUP, SCOPES, Function, Reduction
+from shaping.vocabulary import ANSWER, CONSTANT, GROUP, SCOPES, Function, Reduction
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,23 +82,67 @@ class Choose(_Made):
 
 
 @dataclass(frozen=True, eq=False)
-class Reduce:
+class Reduce(_Made):
+    """`mean(operand, where=..., over=...)`: over a group's answers, the whole batch, or an answer's tokens."""
+
     reduction: Reduction
     operand: Node
-    options: tuple[tuple[str, int], ...]
     span: Span
+    where: Node | None = None
+    arguments: tuple[Node, ...] = ()
+    options: tuple[tuple[str, int], ...] = ()
+    over: str = GROUP
 
-    scope = GROUP
+    @cached_property
+    def scope(self) -> str:
+        return self.operand.scope if self.reduction.each else self.over
+
+    @cached_property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand, *((self.where,) if self.where else ()), *self.arguments)
 
     @cached_property
     def counted(self) -> bool:
-        return self.operand.counted
+        return self.over == GROUP and all(operand.counted for operand in self.operands)
 
 
-Node = Number | Name | Named | Apply | Choose | Reduce
+@dataclass(frozen=True, eq=False)
+class Fallback(_Made):
+    """`body`; and for a group in which some answer's body has no value, `flat` for every answer."""
+
+    body: Node
+    flat: Node
+    span: Span
+
+    @cached_property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.body, self.flat)
 
 
-def walk(root: Node) -> Iterator[Node]:
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The `draws:` section: `count` draws of `size` answers from each group; an answer gets the sum of its draws.
+
+    `reward` is a formula over the drawn answers, `advantage` one over the draws,
+    in which the name `reward` is a draw's reward. `consecutive`: the first `size`
+    answers, the next, and so on; else at random (draws.py), none twice in one draw.
+    """
+
+    size: Node
+    count: Node
+    consecutive: bool
+    reward: Node
+    advantage: Node
+    span: Span
+
+    scope = ANSWER
+    counted = False
+
+
+Node = Number | Name | Named | Apply | Choose | Reduce | Fallback | Draws
+
+
+def walk(root: Node, into_draws: bool = True) -> Iterator[Node]:
     """Every node of a formula, once, outermost first."""
     seen: set[Node] = set()
     left = [root]
@@ -107,17 +151,17 @@ def walk(root: Node) -> Iterator[Node]:
         if node not in seen:
             seen.add(node)
             yield node
-            left += _parts(node)
+            left += parts(node) if into_draws or not isinstance(node, Draws) else []
 
 
-def _parts(node: Node) -> list[Node]:
+def parts(node: Node) -> list[Node]:
     match node:
         case Named(body=body):
             return [body]
-        case Apply(operands=operands) | Choose(operands=operands):
-            return list(operands)
-        case Reduce(operand=operand):
-            return [operand]
+        case Apply() | Choose() | Reduce() | Fallback():
+            return list(node.operands)
+        case Draws():
+            return [node.size, node.count, node.reward, node.advantage]
     return []
 
 
@@ -147,7 +191,10 @@ def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[No
             case Apply():
                 known[root] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
             case Reduce():
-                known[root] = replace(root, operand=inner(root.operand))
+                where = root.where and inner(root.where)
+                known[root] = replace(root, operand=inner(root.operand), where=where)
+            case Fallback():
+                known[root] = replace(root, body=inner(root.body), flat=inner(root.flat))
             case _:
                 known[root] = root
     return known[root]

@@ -2,6 +2,9 @@
 
     k: 4                                 a default
     k: {default: 4, range: [1, N]}       bounds are formulas over N, checked once N is known
+    k: {default: 8, schedule: max(1, k - floor(k * progress))}
+                                         what it is at each step: a formula over its default (or what the launch
+                                         set), `step`, `total_steps`, `progress`
 
 A number is exact: 0.1 is one tenth, 1/3 a third.
 """
@@ -19,7 +22,18 @@ from shaping.errors import DesignError, Source, Span, located, names_hint
 from shaping.evaluate import constant
 from shaping.expression import parse
 from shaping.nodes import Name, Node
-from shaping.vocabulary import CONSTANT, RESERVED
+from shaping.vocabulary import CONSTANT, RESERVED, TIME
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The range that the value of a parameter has to keep, of the design itself or of one it uses."""
+
+    name: str
+    value: Node
+    low: Node
+    high: Node
+    span: Span  # where the value is given
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,7 @@ class Param:
     span: Span  # where the file gives it
     low: Node | None = None  # bounds, over N alone
     high: Node | None = None
+    schedule: Node | None = None  # over itself and the time
 
 
 def read_params(
@@ -45,13 +60,15 @@ def read_params(
     params, edits = {}, []
     for name, (key, value) in entries.items():
         fresh_name(name, key.span)
-        low = high = None
+        low = high = schedule = None
         if isinstance(value, Mapping):
-            value.only(("default", "range"), f"for parameter {name!r}")
+            value.only(("default", "range", "schedule"), f"for parameter {name!r}")
             if "default" not in value.entries:
                 raise DesignError(located(key.span, f"parameter {name!r} has no default", "add `default: <number>`"))
             if (bounds := value.get("range")) is not None:
                 low, high = _range(name, bounds)
+            if (over_time := value.get("schedule")) is not None:
+                schedule = _schedule(name, over_time)
             value = value.get("default")
         if not isinstance(value, Scalar):
             raise DesignError(located(value.span, f"parameter {name!r} is one number"))
@@ -63,7 +80,7 @@ def read_params(
                 raise DesignError(f"{source.path}: parameter {name!r} is set to a number too long to write") from None
             number = _number(given.text, name, given.span)
             edits.append((value, str(number)))
-        params[name] = Param(name, number, value.span, low, high)
+        params[name] = Param(name, number, value.span, low, high, schedule)
     return params, edits
 
 
@@ -81,6 +98,17 @@ def _range(name: str, bounds: Value) -> tuple[Node, Node]:
     return low, high
 
 
+def _schedule(name: str, value: Value) -> Node:
+    if not isinstance(value, Scalar):
+        raise DesignError(located(value.span, f"the schedule of {name!r} is one formula", "k if progress < 0.5 else 1"))
+    known = {name, *TIME}
+
+    def lookup(found: str, span: Span) -> Node | None:
+        return Name(found, span, CONSTANT, True) if found in known else None
+
+    return parse(value.text, where=f"params.{name}.schedule", place=value.place, lookup=lookup, names=known)
+
+
 def _number(text: str, name: str, place: Callable[[int, int], Span]) -> Fraction:
     node = parse(text, where=f"params.{name}", place=place, lookup=lambda *_: None, names=[])
     value = constant(node, {})
@@ -89,13 +117,6 @@ def _number(text: str, name: str, place: Callable[[int, int], Span]) -> Fraction
             located(place(0, len(text)), f"parameter {name!r} is a plain number", "for example 0.5 or 1/3")
         )
     return value
-
-
-def edited(text: str, edits: list[tuple[Scalar, str]]) -> str:
-    """`text` with each of these scalars replaced, everything around them kept."""
-    for scalar, new in sorted(edits, key=lambda edit: -edit[0].offsets[0]):
-        text = text[: scalar.offsets[0]] + new + text[scalar.offsets[-1] :]
-    return text
 
 
 def fresh_name(name: str, span: Span) -> None:

@@ -138,6 +138,30 @@ def exp(a: Real) -> Real:
     return Fraction(1) if a == 0 else General("exp", (a,))
 
 
+def sigmoid(a: Real) -> Real:
+    return divide(Fraction(1), add(Fraction(1), exp(negate(a))))
+
+
+def tanh(a: Real) -> Real:
+    return subtract(multiply(Fraction(2), sigmoid(multiply(Fraction(2), a))), Fraction(1))
+
+
+def log_gamma(a: Real) -> Real:
+    if sign(a) <= 0:
+        raise Undefined("log_gamma of a number that is not positive")
+    return Fraction(0) if a in (1, 2) else General("log_gamma", (a,))
+
+
+def floor(a: Real) -> Fraction:
+    if isinstance(a, Fraction):
+        return Fraction(a.numerator // a.denominator)
+    for ends in _enclosures(a):
+        low, high = (end.numerator // end.denominator for end in ends)
+        if low == high:
+            return Fraction(low)
+    raise Unusable(f"cannot decide which whole number is below {show(a)}")
+
+
 def absolute(a: Real) -> Real:
     return negate(a) if sign(a) < 0 else a
 
@@ -216,7 +240,7 @@ def to_sympy(a: Real, known: dict[int, object] | None = None):
             known[id(a)] = sympy.Add(*terms)
         else:
             forms = {"add": sympy.Add, "multiply": sympy.Mul, "divide": lambda n, d: n / d, "power": sympy.Pow}
-            form = forms.get(a.operation, getattr(sympy, a.operation, None))
+            form = forms.get(a.operation, getattr(sympy, a.operation.replace("log_gamma", "loggamma"), None))
             known[id(a)] = form(*(to_sympy(operand, known) for operand in a.operands))
     return known[id(a)]
 
@@ -231,6 +255,7 @@ _ENCLOSE = {
     "sqrt": _iv.sqrt,
     "log": _iv.log,
     "exp": _iv.exp,
+    "log_gamma": _iv.loggamma,
 }
 
 

@@ -1,14 +1,17 @@
 """THE table: every name and function of the language.
 
 The parser allows what stands here and nothing else, the exact evaluator and
-the compiler look up here how to compute it, error hints list from here. A new
-function of the language is a new row.
+the compiler look up here how to compute it, error hints and docs/language.md
+list from here. A new function of the language is a new row.
 
-A group is the N answers to one prompt. A formula lives in one of three scopes:
+A group is the N answers to one prompt, a batch the P groups of one training
+step. A formula has one of five scopes, each contained in the next:
 
-    constant   the same for every group            N, k, 0.5
-    group      one value a group        (P, 1)     n_pos, p, mean(r)
-    answer     one value an answer      (P, N)     r, correct, r - mean(r)
+    constant   the same in a whole step          N, k, progress
+    batch      one value a batch      (1, 1)     P, std(r, over=batch)
+    group      one value a group      (P, 1)     n_pos, p, mean(r)
+    answer     one value an answer    (P, N)     r, correct, r - mean(r)
+    token      one value a token      (B, T)     token_logprob; under `token:` alone
 
 `torch` is where the compiled form lives, as `module:name`, so that reading a
 design does not import torch. Truth values count as 1 and 0 in arithmetic.
@@ -21,19 +24,20 @@ from dataclasses import dataclass, field
 
 from shaping import real
 
-CONSTANT, GROUP, ANSWER = "constant", "group", "answer"
-SCOPES = (CONSTANT, GROUP, ANSWER)  # each is contained in the next
+CONSTANT, BATCH, GROUP, ANSWER, TOKEN = "constant", "batch", "group", "answer", "token"
+SCOPES = (CONSTANT, BATCH, GROUP, ANSWER, TOKEN)
 
 
 @dataclass(frozen=True)
 class Signal:
-    """A name a formula may read. `counted`: n_pos and N determine it, so it can be tabulated exactly."""
+    """A name a formula may read. `counted`: n_pos, N and the time decide it, so it can be tabulated exactly."""
 
     name: str
     scope: str
     meaning: str
     unit: str
-    counted: bool
+    counted: bool = False
+    section: str = ""  # the one section of a file in which it exists; "" for everywhere
 
 
 @dataclass(frozen=True)
@@ -52,12 +56,16 @@ class Function:
 
 @dataclass(frozen=True)
 class Reduction:
-    """The N values of a group to one; on a constant group exact, in floats too."""
+    """The values of a group (of a batch, of an answer's tokens) to one, or to one for `each` of them."""
 
     name: str
     meaning: str
     torch: str
+    arguments: tuple[str, ...] = ()  # constants after the first argument
     options: dict[str, int] = field(default_factory=dict)  # option → default
+    each: bool = False
+    selects: bool = True  # takes where=, and over=batch
+    empty: bool = False  # has a value where nothing is selected
 
 
 def _truth(value: bool | int) -> real.Fraction:
@@ -74,6 +82,10 @@ def _extreme(direction: int) -> Callable[..., real.Real]:
     return pick
 
 
+def _clip(value: real.Real, low: real.Real, high: real.Real) -> real.Real:
+    return _extreme(-1)(_extreme(1)(value, low), high)
+
+
 SIGNALS = {
     row.name: row
     for row in (
@@ -84,10 +96,28 @@ SIGNALS = {
         Signal(
             "correct", ANSWER, "1 if this answer's raw score passes the design's `correct:`, else 0", "0 or 1", True
         ),
-        Signal("r", ANSWER, "this answer's reward, after the host's length penalties", "reward", False),
-        Signal("score", ANSWER, "this answer's raw score, before any penalty", "score", False),
+        Signal("r", ANSWER, "this answer's reward, after the host's length penalties", "reward"),
+        Signal("score", ANSWER, "this answer's raw score, before any penalty", "score"),
+        Signal("length", ANSWER, "tokens of this answer", "count"),
+        Signal(
+            "logprob", ANSWER, "mean log-probability of its tokens under the policy that sampled it", "nats a token"
+        ),
+        Signal("surprisal", ANSWER, "-logprob; its mean over a group estimates the policy's entropy", "nats a token"),
+        Signal("truncated", ANSWER, "1 if this answer was cut off at the length limit, else 0", "0 or 1"),
+        Signal("P", BATCH, "groups in the batch", "count"),
+        Signal("step", CONSTANT, "training steps done before this one", "count", True),
+        Signal("total_steps", CONSTANT, "training steps of the run", "count", True),
+        Signal("progress", CONSTANT, "step / total_steps", "0 to 1", True),
+        Signal(
+            "drawn", ANSWER, "sum of the advantages of the draws that this answer is in", "advantage", section="draws"
+        ),
+        Signal("A", ANSWER, "the answer's advantage", "advantage", section="token"),
+        Signal("token_logprob", TOKEN, "log-probability of this token under the policy", "nats", section="token"),
+        Signal("token_surprisal", TOKEN, "-token_logprob", "nats", section="token"),
+        Signal("position", TOKEN, "place of this token in its answer, from 0", "count", section="token"),
     )
 }
+TIME = ("step", "total_steps", "progress")
 
 OPERATORS = {
     row.name: row
@@ -153,6 +183,20 @@ FUNCTIONS = {
         ),
         Function("exp", (1, 1), "e to the power of", real.exp, "torch:exp"),
         Function("abs", (1, 1), "absolute value", real.absolute, "torch:abs"),
+        Function("sign", (1, 1), "-1, 0 or 1", lambda a: real.Fraction(real.sign(a)), "torch:sign"),
+        Function("floor", (1, 1), "the largest whole number that is not larger", real.floor, "torch:floor"),
+        Function("clip", (3, 3), "a, but at least b and at most c", _clip, "shaping.kernels:clip"),
+        Function("sigmoid", (1, 1), "1 / (1 + exp(-a))", real.sigmoid, "torch:sigmoid"),
+        Function("tanh", (1, 1), "hyperbolic tangent", real.tanh, "torch:tanh"),
+        Function(
+            "log_gamma",
+            (1, 1),
+            "logarithm of the gamma function",
+            real.log_gamma,
+            "torch:lgamma",
+            undefined="shaping.kernels:is_not_positive",
+            hazard="log_gamma of a number that is not positive",
+        ),
         Function("min", (2, 16), "the smallest of its arguments", _extreme(-1), "shaping.kernels:smallest"),
         Function("max", (2, 16), "the largest of its arguments", _extreme(1), "shaping.kernels:largest"),
         Function("binomial", (2, 2), "ways to choose b of a; 0 where there is none", real.binomial, ""),
@@ -162,17 +206,52 @@ FUNCTIONS = {
 REDUCTIONS = {
     row.name: row
     for row in (
-        Reduction("sum", "sum over the group's answers", "shaping.kernels:group_sum"),
-        Reduction("mean", "mean over the group's answers", "shaping.kernels:group_mean"),
+        Reduction("sum", "sum", "shaping.kernels:total", empty=True),
+        Reduction("count", "how many of these conditions hold", "shaping.kernels:count", empty=True),
+        Reduction("mean", "mean", "shaping.kernels:mean"),
         Reduction(
             "std",
-            "standard deviation over the group's answers, divided by N - ddof",
-            "shaping.kernels:group_std",
+            "standard deviation, divided by how many there are less ddof",
+            "shaping.kernels:std",
             options={"ddof": 0},
         ),
-        Reduction("min", "the smallest of the group's answers", "shaping.kernels:group_min"),
-        Reduction("max", "the largest of the group's answers", "shaping.kernels:group_max"),
+        Reduction("var", "the square of std", "shaping.kernels:var", options={"ddof": 0}),
+        Reduction("min", "the smallest", "shaping.kernels:least"),
+        Reduction("max", "the largest", "shaping.kernels:most"),
+        Reduction(
+            "quantile",
+            "the value at share q of the sorted values, 0 to 1, between two of them in proportion",
+            "shaping.kernels:quantile",
+            ("q",),
+        ),
+        Reduction("rank", "for each: how many are smaller", "shaping.kernels:rank", each=True, empty=True),
+        Reduction(
+            "others_mean",
+            "for each answer: the mean over the other answers",
+            "shaping.kernels:others_mean",
+            each=True,
+            selects=False,
+        ),
+        Reduction(
+            "max_of", "mean of the maximum over all draws of k answers", "shaping.kernels:max_of", ("k",), selects=False
+        ),
+        Reduction(
+            "max_with",
+            "for each answer: the same over the draws that contain it",
+            "shaping.kernels:max_with",
+            ("k",),
+            each=True,
+            selects=False,
+        ),
+        Reduction(
+            "max_without",
+            "for each answer: the same over the draws that do not",
+            "shaping.kernels:max_without",
+            ("k",),
+            each=True,
+            selects=False,
+        ),
     )
 }
 
-RESERVED = {*SIGNALS, *FUNCTIONS, *REDUCTIONS, "if", "else", "and", "or", "not"}
+RESERVED = {*SIGNALS, *FUNCTIONS, *REDUCTIONS, "if", "else", "and", "or", "not", "over", "where", "batch"}

@@ -106,7 +106,7 @@ MISTAKES = {
         d.yaml:1:1: unknown key '<<' in a design
           1 | <<: {advantage: r}
               ^^
-        hint: keys here: advantage, correct, let, name, params
+        hint: keys here: advantage, correct, draws, keep, let, name, on_missing, params, signals, token, use
         """,
     ),
     "a key that is a list": (
@@ -124,7 +124,7 @@ MISTAKES = {
         d.yaml:2:1: unknown key 'advantages' in a design
           2 | advantages: r
               ^^^^^^^^^^
-        hint: did you mean 'advantage'? keys here: advantage, correct, let, name, params
+        hint: did you mean 'advantage'? keys here: advantage, correct, draws, keep, let, name, on_missing, params, signals, token, use
         """,
     ),
     "an unknown key far from any": (
@@ -133,7 +133,7 @@ MISTAKES = {
         d.yaml:2:1: unknown key 'learning_rate' in a design
           2 | learning_rate: 1
               ^^^^^^^^^^^^^
-        hint: keys here: advantage, correct, let, name, params
+        hint: keys here: advantage, correct, draws, keep, let, name, on_missing, params, signals, token, use
         """,
     ),
     "a duplicate key": (
@@ -223,7 +223,7 @@ MISTAKES = {
         d.yaml:3:13: unknown name 'n_poz' in 'advantage.wrong'
           3 |   wrong:   -n_poz
                           ^^^^^
-        hint: did you mean 'n_pos'? names here: N, correct, n_neg, n_pos, p, r, score
+        hint: did you mean 'n_pos'? names here: N, P, correct, length, logprob, n_neg, n_pos, p, progress, r, score, step, surprisal, total_steps, truncated
         """,
     ),
     "a mistake in flat, after a tab": (
@@ -232,7 +232,7 @@ MISTAKES = {
         d.yaml:3:14: unknown name 'q' in 'advantage.flat'
           3 |   flat: "0 +\tq"
                           \t^
-        hint: names here: N, correct, n_neg, n_pos, p, r, score
+        hint: names here: N, P, correct, length, logprob, n_neg, n_pos, p, progress, r, score, step, surprisal, total_steps, truncated
         """,
     ),
     # ------------------------------------------------------------ let
@@ -260,7 +260,7 @@ MISTAKES = {
         d.yaml:2:11: unknown name 'nope' in 'let.unused'
           2 |   unused: nope
                         ^^^^
-        hint: names here: N, correct, n_neg, n_pos, p, r, score, unused
+        hint: names here: N, P, correct, length, logprob, n_neg, n_pos, p, progress, r, score, step, surprisal, total_steps, truncated, unused
         """,
     ),
     "a let that is a signal": (
@@ -361,7 +361,7 @@ MISTAKES = {
         d.yaml:2:7: unknown key 'defalt' for parameter 'k'
           2 |   k: {defalt: 1}
                     ^^^^^^
-        hint: did you mean 'default'? keys here: default, range
+        hint: did you mean 'default'? keys here: default, range, schedule
         """,
     ),
     "a parameter that is a list": (

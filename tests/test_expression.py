@@ -127,17 +127,17 @@ ERRORS = """
 r - men(r)
     ^^^
 unknown function 'men' in 'advantage'
-did you mean 'mean'? functions: abs, binomial, exp, log, max, mean, min, sqrt, std, sum
+did you mean 'mean'? functions: abs, binomial, clip, count, exp, floor, log, log_gamma, max, max_of, max_with, max_without, mean, min, others_mean, quantile, rank, sigmoid, sign, sqrt, std, sum, tanh, var
 
 n_poss / N
 ^^^^^^
 unknown name 'n_poss' in 'advantage'
-did you mean 'n_pos'? names here: N, correct, n_neg, n_pos, p, r, score
+did you mean 'n_pos'? names here: N, P, correct, length, logprob, n_neg, n_pos, p, progress, r, score, step, surprisal, total_steps, truncated
 
 r - baseline
     ^^^^^^^^
 unknown name 'baseline' in 'advantage'
-names here: N, correct, n_neg, n_pos, p, r, score
+names here: N, P, correct, length, logprob, n_neg, n_pos, p, progress, r, score, step, surprisal, total_steps, truncated
 
 r - mean
     ^^^^
@@ -147,12 +147,12 @@ call it: mean(...)
 __import__(1)
 ^^^^^^^^^^
 unknown function '__import__' in 'advantage'
-functions: abs, binomial, exp, log, max, mean, min, sqrt, std, sum
+functions: abs, binomial, clip, count, exp, floor, log, log_gamma, max, max_of, max_with, max_without, mean, min, others_mean, quantile, rank, sigmoid, sign, sqrt, std, sum, tanh, var
 
 r(1)
 ^
 unknown function 'r' in 'advantage'
-functions: abs, binomial, exp, log, max, mean, min, sqrt, std, sum
+functions: abs, binomial, clip, count, exp, floor, log, log_gamma, max, max_of, max_with, max_without, mean, min, others_mean, quantile, rank, sigmoid, sign, sqrt, std, sum, tanh, var
 
 1 + sqrt(r, 2)
     ^^^^^^^^^^
@@ -173,12 +173,12 @@ abs takes values alone
 
 mean(r, r)
 ^^^^^^^^^^
-'mean(r, r)' in 'advantage' takes one value to reduce over the group, got 2
+'mean(r, r)' in 'advantage' takes one value to reduce, got 2 arguments
 
 r - mean(n_pos)
          ^^^^^
 'n_pos' in 'advantage' reduces over the answers of a group, but this is one value a group
-use it as it is, without mean(...)
+use it as it is, without mean(...); over the groups of the batch: mean(..., over=batch)
 
 r - max(2)
         ^
@@ -188,12 +188,12 @@ use it as it is, without max(...)
 mean(r, ddof=1)
 ^^^^^^^^^^^^^^^
 'mean(r, ddof=1)' in 'advantage' has no option 'ddof'
-options of mean: none
+options of mean: where=, over=
 
 std(r, dof=1)
 ^^^^^^^^^^^^^
 'std(r, dof=1)' in 'advantage' has no option 'dof'
-options of std: ddof=
+options of std: where=, over=, ddof=
 
 std(r, ddof=0.5)
             ^^^
@@ -213,7 +213,7 @@ keep one of the two
 std(r, **r)
 ^^^^^^^^^^^
 'std(r, **r)' in 'advantage' uses **
-options of std: ddof=
+options of std: where=, over=, ddof=
 
 p + binomial(r, 2)
     ^^^^^^^^^^^^^^

@@ -29,18 +29,18 @@ def test_the_code_can_be_read():
     ).source_code(4)
     assert code.startswith("def forward(self, reward_PN, score_PN):\n")
     for line in (
-        "mu_gap = reward_PN - group_mean",
+        "mu_gap = reward_PN - mean",
         "n_pos_P1 = torch.sum(correct_PN, -1, True)",
         "correct_PN = score_PN >= 1.0",
     ):
         assert f"    {line}\n" in code
-    assert "sigma = shaping_kernels_group_std(reward_PN, ddof = 0)" in code
+    assert "sigma = shaping_kernels_std(reward_PN, ddof = 0)" in code
     compile(code, "<code>", "exec")
 
 
 def test_a_subexpression_that_occurs_twice_is_computed_once():
     code = design("(r - mean(r)) / std(r) + (r - mean(r)) * mean(r)", flat=0).source_code(4)
-    assert code.count("group_mean(") == 1 and code.count("reward_PN - ") == 1
+    assert code.count("kernels_mean(") == 1 and code.count("reward_PN - ") == 1
 
 
 def test_no_loop_runs_over_prompts_or_answers():
