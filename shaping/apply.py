@@ -16,7 +16,7 @@ from shaping.check import draw_shape
 from shaping.design import Design, Moment
 from shaping.draws import members
 from shaping.errors import DesignError, RewardError, names_hint
-from shaping.lower import inputs, lowered, verdict_function
+from shaping.lower import inputs, lowered, token_inputs, verdict_function
 
 
 def advantage(
@@ -48,7 +48,8 @@ def evaluated(
     dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
     function = lowered(design, N, dtype, reward_PN.device, moment)
     if not P:
-        return reward_PN.clone()
+        empty_PN = torch.empty_like(reward_PN)
+        return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design)))
     columns = [reward_PN, score_PN, *(signal_PN[name] for name in inputs(design))]
     drawn = []
     for node in design.draws:

@@ -281,17 +281,18 @@ class _Lowering:
     def weights(self, name: str, argument: Node) -> list[fx.Node]:
         """What the sorted values are multiplied with, for draws of k answers."""
         k, n = whole(self.groups[0].value(argument, 0), name, self.width - (name == "max_without")), self.width
-        vectors = {
-            "max_of": [[Fraction(comb(j, k - 1), comb(n, k)) for j in range(n)]],
-            "max_with": [
-                [Fraction(comb(j, k - 1), comb(n - 1, k - 1)) for j in range(n)],
-                [Fraction(comb(j - 1, k - 2) if k > 1 and j else 0, comb(n - 1, k - 1)) for j in range(n)],
-            ],
-            "max_without": [
-                [Fraction(comb(j, k - 1), comb(n - 1, k)) for j in range(n)],
-                [Fraction(comb(j - 1, k - 1) if j else 0, comb(n - 1, k)) for j in range(n)],
-            ],
-        }[name]
+        match name:
+            case "max_of":
+                vectors = [[Fraction(comb(j, k - 1), comb(n, k)) for j in range(n)]]
+            case "max_with":
+                own = [Fraction(comb(j, k - 1), comb(n - 1, k - 1)) for j in range(n)]
+                vectors = [
+                    own,
+                    [Fraction(comb(j - 1, k - 2) if k > 1 and j else 0, comb(n - 1, k - 1)) for j in range(n)],
+                ]
+            case "max_without":
+                below = [Fraction(comb(j, k - 1), comb(n - 1, k)) for j in range(n)]
+                vectors = [below, [Fraction(comb(j - 1, k - 1) if j else 0, comb(n - 1, k)) for j in range(n)]]
         return [self.buffer([self.rounded(x, argument.span) for x in vector], f"{name}_{k}") for vector in vectors]
 
     def drawn(self, node: Draws, name: str | None) -> _Value:

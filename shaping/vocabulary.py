@@ -254,4 +254,4 @@ REDUCTIONS = {
     )
 }
 
-RESERVED = {*SIGNALS, *FUNCTIONS, *REDUCTIONS, "if", "else", "and", "or", "not", "over", "where", "batch"}
+RESERVED = {*SIGNALS, *FUNCTIONS, *REDUCTIONS, "if", "else", "and", "or", "not"}
