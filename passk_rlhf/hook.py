@@ -1,9 +1,9 @@
 """OpenRLHF's experiences → the design's advantages, in place of its own estimators.
 
     experiences, permuted and cut into micro-batches
-      → rewards and raw scores as (P, N), each group one row      gather, by `index`
-      → advantage_PN                                              the design
-      → every token of an answer gets its answer's advantage      scatter
+      → what the design reads (signals.py) as (P, N), each group one row        gather, by `index`
+      → advantage_PN                                                            the design
+      → every token gets its answer's advantage, or what `token:` makes of it   scatter
       → metrics of the step                                       `experience.info`, OpenRLHF's own channel
 
 What OpenRLHF does around its estimators stays: float32 promotion and length penalties before, the KL penalty after.
@@ -20,16 +20,21 @@ import torch
 from torch import Tensor
 
 from passk_rlhf.metrics import step_metrics
+from passk_rlhf.signals import signals, token_logprobs
 from shaping import Design, RewardError
-from shaping.apply import verdicts
+from shaping.apply import evaluated, token_advantage, verdicts
+from shaping.lower import inputs
 
 
-def designed_advantages(design: Design, maker: Any, experiences: list) -> list:
+def designed_advantages(
+    design: Design, maker: Any, experiences: list, step: int | None = None, total_steps: int | None = None
+) -> list:
     """What `RemoteExperienceMaker.compute_advantages_and_returns` does, with `design` as the estimator.
 
     Args:
       maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`, called is `get_cumulative_returns`.
       experiences: OpenRLHF's Experience list of one rollout, in any order; changed in place.
+      step, total_steps: where in the run this is; needed by designs that change over it or draw at random.
 
     Raises:
       RewardError: a reward is missing, not finite, or no verdict where one is needed; or the groups are not whole.
@@ -51,17 +56,24 @@ def designed_advantages(design: Design, maker: Any, experiences: list) -> list:
     score_B = torch.cat([experience.scores.reshape(-1) for experience in experiences]) if scored else raw_B
     score_PN = groups.gather(score_B).to(reward_PN.dtype)
 
+    signal_PN = {name: groups.gather(value) for name, value in signals(experiences, inputs(design)).items()}
+    moment = design.moment(step, total_steps)
     try:
-        advantage_PN = design(reward_PN, score_PN)
+        # Draws are other ones in every step, and the same ones when a run is repeated.
+        result = evaluated(design, reward_PN, score_PN, signal_PN, moment, seed=_seed(args, step))
     except RewardError as error:
         raise groups.naming_the_prompt(error) from None
+    advantage_PN, *read_PN = result if design.token is not None else (result,)
     metrics = step_metrics(verdicts(design, score_PN), advantage_PN)
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
-    parts = zip(experiences, groups.scatter(advantage_PN), groups.scatter(spread_PN), strict=True)
-    for experience, advantage_B, spread_B in parts:
+    columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
+    for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
         reward_BT = compute_reward(advantage_B, maker.kl_ctl.value, experience.kl, action_mask=experience.action_mask)
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
         experience.returns = maker.get_cumulative_returns(reward_BT, experience.action_mask, 1.0)
+        if design.token is not None:
+            token_BT = token_advantage(design, N, token_logprobs(experience), experience.action_mask, read_B, moment)
+            experience.returns += token_BT - torch.where(experience.action_mask.bool(), advantage_B[:, None], 0)
         experience.advantages = experience.returns.clone()
         experience.kl = None
         experience.info["return"] = reward_BT.sum(dim=-1)
@@ -70,6 +82,11 @@ def designed_advantages(design: Design, maker: Any, experiences: list) -> list:
             # OpenRLHF reports the mean over samples; the same value for each makes that the batch's value.
             experience.info[name] = torch.full_like(spread_B, value)
     return experiences
+
+
+def _seed(args: Any, step: int | None) -> int:
+    train = getattr(args, "train", None)
+    return getattr(train, "seed", 0) * 1_000_003 + (step or 0)
 
 
 def refuse_missing_rewards(samples: list) -> None:

@@ -1,10 +1,12 @@
-"""Put a design where OpenRLHF computes group advantages. OpenRLHF has no hook for it, so three methods are replaced:
+"""Put a design where OpenRLHF computes group advantages. OpenRLHF has no hook for it, so five functions are replaced:
 
     RemoteExperienceMaker.compute_advantages_and_returns   `--algo.advantage.estimator design` is answered by hook.py;
                                                            every other estimator goes to the original, untouched
     RemoteExperienceMaker.split_rollout_samples            looks for missing rewards first, then the original
     BasePPOTrainer.__init__                                the original, then: say that the design is active,
                                                            save it beside the model, keep metrics.jsonl
+    BasePPOTrainer.train_step                              tells the first which step this is, then the original
+    ppo_trainer.prepare_datasets                           the original, then: how many steps there will be
 
 Both trainers, sync and async, reach the first through BasePPOTrainer, in processes of their own: `worker.py` calls
 `install_in_worker` there. Without the patch OpenRLHF refuses the estimator "design", so no run can silently train
@@ -76,7 +78,7 @@ def fingerprint(source: str) -> str | None:
 
 
 def install() -> None:
-    """Replace the three methods in this process. Calling twice is calling once; `uninstall` restores them.
+    """Replace them in this process. Calling twice is calling once; `uninstall` restores them.
 
     Raises:
       IncompatibleOpenRLHF: see `check_openrlhf`.
@@ -84,6 +86,7 @@ def install() -> None:
     if _originals:
         return
     check_openrlhf()
+    from openrlhf.trainer import ppo_trainer
     from openrlhf.trainer.ppo_trainer import BasePPOTrainer
     from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker
 
@@ -91,6 +94,8 @@ def install() -> None:
         (RemoteExperienceMaker, METHOD, _compute_advantages_and_returns),
         (RemoteExperienceMaker, "split_rollout_samples", _split_rollout_samples),
         (BasePPOTrainer, "__init__", _init_trainer),
+        (BasePPOTrainer, "train_step", _train_step),
+        (ppo_trainer, "prepare_datasets", _prepare_datasets),
     ):
         original = getattr(owner, name)
         _originals[name] = (owner, original)
@@ -117,7 +122,23 @@ def _compute_advantages_and_returns(self, experiences):
         return _originals[METHOD][1](self, experiences)
     from passk_rlhf.hook import designed_advantages
 
-    return designed_advantages(_design(self.args), self, experiences)
+    design, step = _design(self.args), getattr(self, "passk_rlhf_step", None)
+    return designed_advantages(design, self, experiences, step, total_steps(step) if design.clock else None)
+
+
+def _train_step(self, rollout_samples, global_step):
+    self.experience_maker.passk_rlhf_step = global_step  # steps done before this one; goes on after a resume
+    return _originals["train_step"][1](self, rollout_samples, global_step)
+
+
+def _prepare_datasets(strategy, tokenizer):
+    result = _originals["prepare_datasets"][1](strategy, tokenizer)
+    args = strategy.args
+    if args.algo.advantage.estimator == ESTIMATOR:
+        # A step trains on one rollout batch; a last one that is not full counts too.
+        batches = -(-len(result[0].dataset) // args.rollout.batch_size)
+        report_total_steps(batches * args.train.num_episodes)
+    return result
 
 
 def _split_rollout_samples(self, rollout_samples):
@@ -167,13 +188,13 @@ def _design(args):
 
 _loaded: dict[str, object] = {}
 
-# ── "It took": from a trainer's process to the launcher ─────────────────────
+# ── From one process of the job to the others ───────────────────────────────
 
 
-def _mark() -> bytes:
+def _mark(what: str = "active") -> bytes:
     import ray
 
-    return f"passk_rlhf active {ray.get_runtime_context().get_job_id()}".encode()
+    return f"passk_rlhf {what} {ray.get_runtime_context().get_job_id()}".encode()
 
 
 def report_active() -> None:
@@ -188,3 +209,17 @@ def is_active() -> bool:
     from ray.experimental.internal_kv import _internal_kv_get
 
     return _internal_kv_get(_mark()) is not None
+
+
+def report_total_steps(steps: int) -> None:
+    """Tell the job how long it is: with async training another process reads the prompts than trains on them."""
+    from ray.experimental.internal_kv import _internal_kv_put
+
+    _internal_kv_put(_mark("total_steps"), str(steps).encode())
+
+
+def total_steps(step: int) -> int:
+    """How many steps the job has; never fewer than are done."""
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    return max(step, int(_internal_kv_get(_mark("total_steps"))))

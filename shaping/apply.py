@@ -7,7 +7,7 @@ function itself (lower.py) takes both for granted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from shaping.check import draw_shape
 from shaping.design import Design, Moment
 from shaping.draws import members
 from shaping.errors import DesignError, RewardError, names_hint
-from shaping.lower import inputs, lowered, token_inputs, verdict_function
+from shaping.lower import inputs, lowered, lowered_token, token_inputs, verdict_function
 
 
 def advantage(
@@ -133,3 +133,28 @@ def _refuse_unusable(
             error = RewardError(message)
             error.prompt = prompt
             raise error
+
+
+def token_advantage(
+    design: Design,
+    N: int,
+    token_logprob_BT: Tensor,
+    mask_BT: Tensor,
+    answer_B: Sequence[Tensor],
+    moment: Moment | None = None,
+) -> Tensor:
+    """What each token gets, by the `token:` section; 0 where `mask_BT` says that there is no token of the answer.
+
+    Args:
+      token_logprob_BT: log-probability of each token, B answers of at most T tokens.
+      mask_BT: which places are tokens of the answer.
+      answer_B: what `evaluated` returned after the advantages, for these B answers.
+    """
+    mask_BT = mask_BT.bool()
+    dtype = torch.promote_types(token_logprob_BT.dtype, torch.float32)
+    position_BT = (mask_BT.cumsum(-1) - 1).to(dtype)
+    # What stands outside the answer may be anything; it must not turn a selected sum into NaN.
+    token_logprob_BT = torch.where(mask_BT, token_logprob_BT.detach().to(dtype), 0)
+    function = lowered_token(design, N, dtype, moment)
+    answer_B1 = [value.to(dtype).unsqueeze(-1) for value in answer_B]
+    return function(token_logprob_BT, position_BT, mask_BT, *answer_B1).to(token_logprob_BT.dtype)

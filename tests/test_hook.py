@@ -16,8 +16,8 @@ from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
 
 from passk_rlhf import patch  # noqa: E402
-from passk_rlhf.hook import Groups, refuse_missing_rewards  # noqa: E402
-from shaping import DesignError, RewardError  # noqa: E402
+from passk_rlhf.hook import Groups, designed_advantages, refuse_missing_rewards  # noqa: E402
+from shaping import DesignError, RewardError, loads  # noqa: E402
 
 CONFIGS = {name: Path(f"configs/{name}.yaml").read_text() for name in ("passk", "grpo_sample_std", "dr_grpo", "rloo")}
 N = 4
@@ -229,3 +229,92 @@ def test_scatter_undoes_gather_for_any_permutation_and_cut():
         assert value_PN.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
         for experience, part in zip(experiences, groups.scatter(value_PN), strict=True):
             assert part.tolist() == experience.index
+
+
+# ---------------------------------------------------------------- what else a design reads
+
+
+def compute(design, experiences, step=None, total_steps=None, **changes):
+    args = arguments("design", design, **changes)
+    return designed_advantages(loads(design), maker(args), experiences, step, total_steps)
+
+
+def test_lengths_are_those_of_each_answer_also_when_the_batch_is_permuted_and_cut_across_groups():
+    lengths = [1, 2, 3, 4, 5, 6, 2, 2]
+    order = [5, 0, 7, 2, 6, 1, 4, 3]
+    found = advantages(compute("advantage: length - mean(length)", batch([0] * 8, lengths=lengths, order=order)))
+    for place, length in enumerate(lengths):
+        mean = sum(lengths[:4]) / 4 if place < 4 else sum(lengths[4:]) / 4
+        assert found[place].tolist() == [length - mean] * length
+
+
+def test_logprob_is_the_mean_over_the_answers_own_tokens():
+    experiences = batch([0] * 4, lengths=[1, 2, 4, 6])
+    for experience in experiences:  # token t has log-probability -(t + 1); what is masked is far away
+        row = torch.tensor([-1.0, -2, -3, -4, -5, -6]).expand(experience.action_mask.shape)
+        experience.action_log_probs = torch.where(experience.action_mask, row, -1e9)
+    found = advantages(compute("advantage: surprisal", experiences))
+    assert [found[i][0].item() for i in range(4)] == [1, 1.5, 2.5, 3.5]
+
+
+def test_vllms_own_log_probabilities_serve_where_the_actor_computed_none():
+    experiences = batch([0] * 4)
+    for experience in experiences:
+        experience.rollout_log_probs = torch.full(experience.action_mask.shape, -0.5)
+    assert advantages(compute("advantage: logprob", experiences))[0][0] == -0.5
+
+
+def test_log_probabilities_that_are_not_there_are_an_error():
+    with pytest.raises(RewardError, match="OpenRLHF kept none"):
+        compute("advantage: logprob", batch([0] * 4))
+
+
+def test_truncated_answers_are_known():
+    experiences = batch([0] * 4, cut=4)
+    experiences[0].truncated = torch.tensor([0.0, 1.0, 0.0, 0.0])
+    found = advantages(compute("advantage: -truncated", experiences))
+    assert [found[i][0].item() for i in range(4)] == [0, -1, 0, 0]
+
+
+def test_what_the_reward_function_returns_besides_is_a_signal_of_the_design():
+    design = "signals: {distinct: share of the answers that differ}\nadvantage: distinct"
+    experiences = batch([0] * 8, order=[7, 6, 5, 4, 3, 2, 1, 0])
+    for experience in experiences:
+        experience.info["distinct"] = torch.tensor([place / 8 for place in experience.index])
+    found = advantages(compute(design, experiences))
+    assert [found[i][0].item() for i in range(8)] == [i / 8 for i in range(8)]
+    with pytest.raises(RewardError, match=r"reads 'distinct' .* there is none.\n.*there are: reward"):
+        compute(design, batch([0] * 8))
+
+
+def test_a_schedule_sees_the_step_of_the_trainer():
+    design = "params: {k: {default: 8, schedule: k if progress < 0.5 else 1}}\nadvantage: r * k"
+    for step, k in ((0, 8), (4, 8), (5, 1), (10, 1)):
+        assert advantages(compute(design, batch([1] * 4), step, 10))[0][0] == k
+
+
+def test_tokens_get_what_the_token_section_says_and_the_kl_penalty_beside_it():
+    design = "advantage: r - mean(r)\ntoken: A + position / 10 + token_surprisal"
+    plain = batch([1, 0, 0, 0], lengths=[3, 2, 2, 2])
+    for experience in plain:
+        experience.action_log_probs = torch.full(experience.action_mask.shape, -1.0)
+        experience.action_log_probs[~experience.action_mask] = torch.nan
+    found = advantages(designed_advantages(loads(design), maker(arguments("design", design), 0.0), plain))
+    assert found[0].tolist() == pytest.approx([1.75, 1.85, 1.95])
+    assert found[1].tolist() == pytest.approx([0.75, 0.85])
+    punished = batch([1, 0, 0, 0], lengths=[3, 2, 2, 2], kl=2.0)
+    for experience in punished:
+        experience.action_log_probs = torch.full(experience.action_mask.shape, -1.0)
+    found = advantages(designed_advantages(loads(design), maker(arguments("design", design), 0.1), punished))
+    # the penalty of a token is 0.1 * 2, and each token bears that of all from it on
+    assert found[0].tolist() == pytest.approx([1.75 - 0.6, 1.85 - 0.4, 1.95 - 0.2])
+
+
+def test_draws_differ_from_step_to_step_and_can_be_repeated():
+    design = Path("configs/passk_bootstrap.yaml").read_text().replace("default: 4", "default: 2")
+
+    def credit(step):
+        found = advantages(compute(design, batch([1, 0, 0, 0] * 8), step))
+        return [found[i][0].item() for i in range(32)]
+
+    assert credit(3) == credit(3) != credit(4)

@@ -10,6 +10,7 @@ from passk_rlhf.cpu import replacements
 
 replacements.register()
 
+from openrlhf.trainer import ppo_trainer  # noqa: E402
 from openrlhf.trainer.ppo_trainer import BasePPOTrainer  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
 
@@ -17,6 +18,8 @@ METHODS = (
     (RemoteExperienceMaker, "compute_advantages_and_returns"),
     (RemoteExperienceMaker, "split_rollout_samples"),
     (BasePPOTrainer, "__init__"),
+    (BasePPOTrainer, "train_step"),
+    (ppo_trainer, "prepare_datasets"),
 )
 
 
