@@ -23,7 +23,10 @@ from shaping.vocabulary import BATCH
 DESIGNS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.yaml"))
 LEVELS = [0.0, 1.0, 0.5, -1.0, 0.1, 0.3, 0.7, 0.95, 2.0]
 OF_SIGNAL = {"length": [0.0, 3.0, 900.0, 5000.0, 20000.0], "logprob": [-0.1, -1.0, -3.0], "truncated": [0.0, 1.0]}
-DOMAIN = {"maxrl": (0, 9), "unlikeliness": (0, 9), "bnpo": (0, 1)}  # designs that are for such rewards alone
+NOT_NEGATIVE = [level for level in LEVELS if level >= 0]
+UNIT = [level for level in NOT_NEGATIVE if level <= 1]
+# Designs that are for such rewards alone.
+DOMAIN = {"maxrl": NOT_NEGATIVE, "unlikeliness": NOT_NEGATIVE, "bnpo": UNIT, "a_grae": [0.0, 1.0]}
 # Designs that mean to: a new one is put here on purpose, not by accident.
 PUSHES_CONSTANT_GROUPS = {"psr", "nsr", "w_reinforce", "pkpo", "pkpo_loo", "ngrpo", "reinforce_pp_baseline"}
 
@@ -93,8 +96,7 @@ def batch(data, name, P, dtype=torch.float64):
         rows = data.draw(st.lists(st.lists(levels, min_size=N, max_size=N), min_size=P, max_size=P), label=label)
         return torch.tensor(rows, dtype=dtype).reshape(P, N)
 
-    low, high = DOMAIN.get(name, (-9, 9))
-    levels = [level for level in LEVELS if low <= level <= high]
+    levels = DOMAIN.get(name, LEVELS)
     score_PN = draw([0.0, 1.0] if judged else levels, "scores")
     reward_PN = draw(levels, "rewards") if "r" in design.signals else score_PN
     signals = {signal: draw(OF_SIGNAL[signal], signal) for signal in inputs(design)}
