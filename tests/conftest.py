@@ -12,7 +12,7 @@ settings.register_profile(
     database=None,
     deadline=None,
     phases=[Phase.explicit, Phase.generate, Phase.target, Phase.shrink],
-    max_examples=12,
+    max_examples=7,
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("reproducible")
