@@ -42,7 +42,7 @@ def evaluated(
 ) -> Tensor | tuple[Tensor, ...]:
     """advantage_PN; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
     _refuse_shapes(design, reward_PN, score_PN, signal_PN)
-    _refuse_unusable(design, reward_PN, score_PN, signal_PN)
+    spare_PN = _refuse_unusable(design, reward_PN, score_PN, signal_PN)
     score_PN = reward_PN if score_PN is None else score_PN
     P, N = reward_PN.shape
     dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
@@ -51,13 +51,16 @@ def evaluated(
         empty_PN = torch.empty_like(reward_PN)
         return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design)))
     columns = [reward_PN, score_PN, *(signal_PN[name] for name in inputs(design))]
+    columns = [column.detach().to(dtype) for column in columns]
     drawn = []
     for node in design.draws:
         count, size = draw_shape(design, node, N, moment)
         step = moment.step if moment else 0
         kind = {"consecutive": node.consecutive, "seed": seed, "step": step, "device": reward_PN.device}
         drawn.append(members(P, N, count, size, **kind))
-    result = function(*(column.detach().to(dtype) for column in columns), *drawn)
+    if spare_PN is not None and spare_PN.dtype == dtype and not drawn and design.tabulated:
+        drawn = [spare_PN]
+    result = function(*columns, *drawn)
     parts = result if design.token is not None else (result,)
     # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
     if not design.tabulated or reward_PN.dtype != dtype:
@@ -69,7 +72,7 @@ def evaluated(
 
 
 def _refuse_overflow(design: Design, advantage_PN: Tensor, reward_PN: Tensor) -> None:
-    if not advantage_PN.isfinite().all():
+    if not _finite(advantage_PN):
         prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
         raise DesignError(
             f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is "
@@ -105,34 +108,44 @@ def _refuse_shapes(design: Design, reward_PN: Tensor, score_PN: Tensor | None, s
             raise RewardError(f"{name!r} has shape {shape}, rewards {tuple(reward_PN.shape)}")
 
 
+def _finite(values: Tensor) -> bool:
+    """Reductions alone: a mask as large as the values would cost more than the design."""
+    return all(end.isfinite() for end in values.aminmax())
+
+
 def _refuse_unusable(
     design: Design, reward_PN: Tensor, score_PN: Tensor | None, signal_PN: Mapping[str, Tensor]
-) -> None:
-    checks = []
-    finite = "Return a number for every answer."
-    if "r" in design.signals:
-        checks.append(("reward", reward_PN, reward_PN.isfinite(), "is not a finite number", finite))
-    if design.counts or "score" in design.signals:
-        kind = "reward" if score_PN is None else "score"
-        score = reward_PN if score_PN is None else score_PN
-        if design.counts and not design.graded:
+) -> Tensor | None:
+    """Raise the RewardError of the first number that cannot be used; return memory that was taken and is free again."""
+    if not reward_PN.numel():
+        return None
+    finite, spare_PN = "Return a number for every answer.", None
+    if "r" in design.signals and not _finite(reward_PN):
+        _refuse(design, "reward", reward_PN, reward_PN.isfinite(), "is not a finite number", finite)
+    kind, score = ("reward", reward_PN) if score_PN is None else ("score", score_PN)
+    if design.counts and not design.graded:
+        # x * x == x for 0, 1 and infinity alone.
+        spare_PN = torch.mul(score.detach(), score.detach())
+        if not torch.equal(spare_PN, score) or not _finite(score):
             hint = (
                 "This design counts correct answers; round the reward in your reward function, say in the design\n"
                 "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
             )
-            checks.append((kind, score, (score == 0) | (score == 1), "is neither 0 nor 1", hint))
-        else:
-            checks.append((kind, score, score.isfinite(), "is not a finite number", finite))
+            _refuse(design, kind, score, (score == 0) | (score == 1), "is neither 0 nor 1", hint)
+    elif (design.counts or "score" in design.signals) and not _finite(score):
+        _refuse(design, kind, score, score.isfinite(), "is not a finite number", finite)
     for name in inputs(design):
-        checks.append((name, signal_PN[name], signal_PN[name].isfinite(), "is not a finite number", finite))
-    for kind, values_PN, fine_PN, what, hint in checks:
-        if not fine_PN.all():
-            prompt, answer = (~fine_PN).nonzero()[0].tolist()
-            value = values_PN[prompt, answer].item()
-            message = f"design {design.name!r}: {kind} {value} at prompt {prompt}, answer {answer} {what}.\n{hint}"
-            error = RewardError(message)
-            error.prompt = prompt
-            raise error
+        if not _finite(signal_PN[name]):
+            _refuse(design, name, signal_PN[name], signal_PN[name].isfinite(), "is not a finite number", finite)
+    return spare_PN
+
+
+def _refuse(design: Design, kind: str, values_PN: Tensor, fine_PN: Tensor, what: str, hint: str) -> None:
+    prompt, answer = (~fine_PN).nonzero()[0].tolist()
+    value = values_PN[prompt, answer].item()
+    error = RewardError(f"design {design.name!r}: {kind} {value} at prompt {prompt}, answer {answer} {what}.\n{hint}")
+    error.prompt = prompt
+    raise error
 
 
 def token_advantage(

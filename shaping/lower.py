@@ -14,6 +14,7 @@ takes it whole, and no Python loop runs over prompts or answers.
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 import pkgutil
@@ -47,7 +48,7 @@ def inputs(design: Design) -> list[str]:
     return sorted(answers - {"r", "score", "correct", "A", "reward"})
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def lowered(
     design: Design,
     N: int,
@@ -71,7 +72,7 @@ def lowered(
         raise DesignError(f"{design.source.path}: formulas and names nested too deep to compute") from None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def lowered_token(
     design: Design, N: int, dtype: torch.dtype = torch.float32, moment: Moment | None = None
 ) -> fx.GraphModule:
@@ -94,7 +95,7 @@ def token_inputs(design: Design) -> list[Node]:
     return found
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
     """score_PN, score_PN → whether each answer is correct; NaN is not looked for."""
     lowering = _Lowering(design, 2, dtype, None)  # the predicate looks at one score, whatever the group's size
@@ -130,12 +131,15 @@ class _Lowering:
         self.signals: dict[str, fx.Node] = {}
         self.members: dict[Draws, fx.Node] = {}
         self.width = N  # values on the last axis
+        self.out: fx.Node | None = None  # memory for the result, if the caller has some
         self.tables = True  # may n_pos be looked up? Not among the answers of a draw
 
     def module(self) -> fx.GraphModule:
         for signal, name in (("r", "reward_PN"), ("score", "score_PN")):
             self.signals[signal] = self.placeholder(name)
         self.signals |= {name: self.placeholder(f"{name}_PN") for name in inputs(self.design)}
+        if self.design.tabulated:
+            self.out = self.graph.create_node("placeholder", "out_PN", (None,), name="out_PN")
         self.members = {node: self.placeholder(f"member_{i}_PMk") for i, node in enumerate(self.design.draws)}
         if self.design.tabulated:
             span = self.design.advantage.span
@@ -255,6 +259,11 @@ class _Lowering:
         if not row.empty and (selected is not None or (node.over == BATCH and needed > 1)):
             few = (needed, value) if selected is None else (needed, value, selected)
             undefined = self.either(undefined, self.call(kernels.fewer_than, *few))
+        if row.name in ("std", "var") and selected is None:
+            # r - mean(r) stands beside std(r) in most designs: computed once for both.
+            centred = self.call(operator.sub, value, self.call(kernels.mean, value))
+            kernel = pkgutil.resolve_name(f"{row.torch}_of_centred")
+            return _Value(self.call(kernel, centred, name=name, **dict(node.options)), undefined)
         arguments = [self.lower(argument).node for argument in node.arguments]
         if row.arguments == ("k",):
             arguments = self.weights(row.name, node.arguments[0])
@@ -344,6 +353,7 @@ class _Lowering:
     # ── Tables of what counts decide ────────────────────────────────────────
 
     def counted(self, node: Node, name: str | None) -> _Value:
+        name = node.name if isinstance(node, Named) else name
         if isinstance(node, Name) and node.name == "correct":
             return _Value(self.correct(), truth=True)
         if node.scope == CONSTANT and (value := self.entry(node, 0, 0)) is not None:
@@ -370,8 +380,16 @@ class _Lowering:
         """Columns indexed by n_pos, (N + 1,) each: one for correct and one for wrong answers, or one for both."""
         parts = []
         for kind, column in zip(("correct", "wrong") if len(columns) == 2 else ("group",), columns, strict=True):
-            parts.append(self.call(operator.getitem, self.buffer(column, f"{label}_{kind}"), self.n_pos()))
-        return parts[0] if len(parts) == 1 else self.call(torch.where, self.correct(), *parts, name=name)
+            table = self.buffer(column, f"{label}_{kind}")
+            own = name if len(columns) == 1 else f"{label}_{kind}_P1"
+            parts.append(self.call(operator.getitem, table, self.n_pos(), name=own))
+        if len(parts) == 1:
+            return parts[0]
+        right_P1, wrong_P1 = parts
+        # Between floats of half the range a difference is a float too.
+        if isinstance(columns[0][0], bool) or max(map(abs, itertools.chain(*columns))) > 1e38:
+            return self.call(torch.where, self.correct(), right_P1, wrong_P1, name=name)
+        return self.call(kernels.pick, wrong_P1, right_P1, self.correct_value(), self.out, name=name)
 
     def buffer(self, column: list, label: str) -> fx.Node:
         attribute = label
@@ -386,8 +404,12 @@ class _Lowering:
             self.signals["correct"] = self.truth(self.lower(specialize(self.design.verdict, self.decide), "correct_PN"))
         return self.signals["correct"]
 
+    def correct_value(self) -> fx.Node:
+        """1 for a correct answer, else 0, as numbers. The score itself where it has to be a verdict."""
+        return self.numeric(_Value(self.correct(), truth=True)) if self.design.graded else self.signals["score"]
+
     def n_pos(self) -> fx.Node:
-        return self.call(torch.sum, self.correct(), -1, True, name="n_pos_P1")
+        return self.call(torch.Tensor.long, self.call(torch.sum, self.correct_value(), -1, True), name="n_pos_P1")
 
     def rounded(self, value: Real | None, span: Span) -> float:
         if value is None:  # never read: masked as undefined, or the group has no such answer

@@ -23,6 +23,20 @@ def test_torch_compile_takes_it_whole(make):
     assert function(batch, batch).any()
 
 
+@pytest.mark.parametrize(
+    "name", ["passk_bootstrap", "adaptive_entropy", "bnpo", "gfpo", "pkpo_loo", "grpo_lead", "opo"]
+)
+def test_torch_compile_takes_draws_ranks_batches_and_selections_whole(name):
+    made, generator = shaping.load(CONFIGS / f"{name}.yaml"), torch.Generator().manual_seed(0)
+    function = lower.lowered(made, 8)
+    batch = (torch.rand(6, 8, generator=generator) < 0.2).float()
+    more = [-torch.rand(6, 8, generator=generator) for _ in lower.inputs(made)]
+    drawn = [torch.rand(6, 8, 8, generator=generator).argsort(-1)[..., :4] for _ in made.draws]
+    compiled = torch.compile(function, fullgraph=True, backend="eager")
+    assert torch.equal(compiled(batch, batch, *more, *drawn), function(batch, batch, *more, *drawn))
+    assert function(batch, batch, *more, *drawn).any()
+
+
 def test_the_code_can_be_read():
     code = design(
         "mu_gap * hard / sigma", flat=0, let={"mu_gap": "r - mean(r)", "sigma": "std(r)", "hard": "1 - p"}
@@ -30,11 +44,11 @@ def test_the_code_can_be_read():
     assert code.startswith("def forward(self, reward_PN, score_PN):\n")
     for line in (
         "mu_gap = reward_PN - mean",
-        "n_pos_P1 = torch.sum(correct_PN, -1, True)",
-        "correct_PN = score_PN >= 1.0",
+        "sigma = shaping_kernels_std_of_centred(mu_gap, ddof = 0)",
+        "n_pos_P1 = torch_Tensor_long(sum_1)",
+        "hard = hard_group[n_pos_P1]",
     ):
         assert f"    {line}\n" in code
-    assert "sigma = shaping_kernels_std(reward_PN, ddof = 0)" in code
     compile(code, "<code>", "exec")
 
 
