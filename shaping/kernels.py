@@ -44,6 +44,17 @@ def mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     return start_P1 + torch.where(where_PN, x_PN - start_P1, 0).sum(-1, keepdim=True) / _size(x_PN, where_PN)
 
 
+def centred(x_PN: Tensor) -> Tensor:
+    """x - mean(x); 0 to the last bit where all are equal.
+
+    >>> centred(torch.tensor([[1., 0.], [0.1, 0.1]]))
+    tensor([[ 0.5000, -0.5000],
+            [ 0.0000,  0.0000]])
+    """
+    shifted_PN = x_PN - x_PN[..., :1]
+    return shifted_PN.sub_(shifted_PN.mean(-1, keepdim=True))
+
+
 def var(x_PN: Tensor, where_PN: Tensor, *, ddof: int) -> Tensor:
     """sum((x - mean)^2) / (how many - ddof)."""
     size_P1 = _size(x_PN, where_PN)

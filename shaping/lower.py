@@ -230,8 +230,14 @@ class _Lowering:
             inputs[0] = self.call(torch.full_like, self.any_signal(), inputs[0])
         if function.undefined and not self.has_value(node):
             undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
+        if function.infix == "-" and len(inputs) == 2 and self.is_mean_of(inputs[1], inputs[0]):
+            return _Value(self.call(kernels.centred, inputs[0], name=name), undefined)
         result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
         return _Value(result, undefined, truth=function in _LOGICAL | _COMPARING)
+
+    def is_mean_of(self, value: fx.Node | float, operand: fx.Node | float) -> bool:
+        """x - mean(x) stands in most designs; together they are half the work."""
+        return isinstance(value, fx.Node) and (value.target, value.args, value.kwargs) == (kernels.mean, (operand,), {})
 
     def has_value(self, node: Apply) -> bool:
         """Is this operation defined for all rewards, wherever its operands are?"""
@@ -261,7 +267,7 @@ class _Lowering:
             undefined = self.either(undefined, self.call(kernels.fewer_than, *few))
         if row.name in ("std", "var") and selected is None:
             # r - mean(r) stands beside std(r) in most designs: computed once for both.
-            centred = self.call(operator.sub, value, self.call(kernels.mean, value))
+            centred = self.call(kernels.centred, value)
             kernel = pkgutil.resolve_name(f"{row.torch}_of_centred")
             return _Value(self.call(kernel, centred, name=name, **dict(node.options)), undefined)
         arguments = [self.lower(argument).node for argument in node.arguments]
@@ -433,7 +439,9 @@ class _Lowering:
         return self.calls[key]
 
     def either(self, a: fx.Node | None, b: fx.Node | None) -> fx.Node | None:
-        return self.call(operator.or_, a, b) if a is not None and b is not None else a if b is None else b
+        if a is None or b is None or a is b:
+            return b if a is None else a
+        return self.call(operator.or_, a, b)
 
     def both(self, a: fx.Node | None, b: fx.Node | None) -> fx.Node | None:
         """Where both hold; where `b` does if there is no `a`, nowhere if there is no `b`."""

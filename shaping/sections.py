@@ -20,10 +20,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as Names
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 from shaping.document import Mapping, Scalar, Value, edited, flow, read, read_text
 from shaping.errors import DesignError, Source, Span, located
@@ -46,6 +48,7 @@ SECTIONS = (
     "token",
 )
 DEFAULT_VERDICT = "score >= 1"
+T = TypeVar("T")
 MAX_USE = 8  # designs that use designs that use ...
 
 
@@ -71,45 +74,79 @@ def read_design(source: Source, chosen: Names[str, object]) -> tuple[Sections, s
     Raises:
       DesignError: at the first thing that is not part of a design.
     """
+    reader, edits = _reader(source, chosen, None)
+    sections = reader.sections()
+    return sections, edited(source.text, edits + reader.edits)
+
+
+def problems(source: Source, chosen: Names[str, object]) -> list[DesignError]:
+    """What is wrong with a file: the first mistake of each formula and section, none that follows from another."""
+    found: list[DesignError] = []
+    try:
+        reader, _ = _reader(source, chosen, found)
+        reader.sections()
+    except DesignError as error:  # one that nothing can be read behind
+        if not isinstance(error, _Follows):
+            found.append(error)
+    return found
+
+
+def _reader(
+    source: Source, chosen: Names[str, object], errors: list[DesignError] | None
+) -> tuple[_Reader, list[tuple[Scalar, str]]]:
     top = read(source)
     params, edits = read_params(top.get("params"), chosen, source)
     given: dict[str, Node] = {name: Name(name, param.span, CONSTANT, True) for name, param in params.items()}
-    reader = _Reader(top, source, params, given, [source.path])
-    sections = reader.sections()
-    return sections, edited(source.text, edits + reader.edits)
+    return _Reader(top, source, params, given, [source.path], errors), edits
+
+
+class _Follows(DesignError):
+    """A formula needs a name whose own formula is wrong: that one is told, this one not."""
 
 
 class _Reader:
     """One file, or one design written out inside another: `given` is what its parameters stand for."""
 
     def __init__(
-        self, top: Mapping, source: Source, params: Names[str, Param], given: Names[str, Node], chain: list[str]
+        self,
+        top: Mapping,
+        source: Source,
+        params: Names[str, Param],
+        given: Names[str, Node],
+        chain: list[str],
+        errors: list[DesignError] | None = None,
     ) -> None:
-        top.only(SECTIONS, "in a design")
         self.top, self.source, self.params, self.chain = top, source, params, chain
+        self.errors = errors  # where mistakes are collected; None: the first is raised
+        self.broken: set[str] = set()  # names whose formula is wrong
+        self.done: dict[str, Node] = {}
+        self.open: list[str] = []  # the lets being read, outermost first
+        for key in top.entries:
+            self.attempt(lambda key=key: Mapping({key: top.entries[key]}, top.span).only(SECTIONS, "in a design"))
         self.bounds: list[Bound] = []
         self.edits: list[tuple[Scalar, str]] = []
         self.used: dict[str, Node] = {}
         self.draws: Node | None = None
-        self.signals = self.own_signals()
+        self.signals = self.attempt(self.own_signals) or {}
         self.given = {name: self.scheduled(params[name], base) for name, base in given.items()}
         self.lets = self.section("let")
-        self.done: dict[str, Node] = {}
-        self.open: list[str] = []  # the lets being read, outermost first
         for key, (scalar, _) in self.lets.items():
-            self.fresh(key, scalar.span)
+            self.attempt(lambda key=key, scalar=scalar: self.fresh(key, scalar.span))
         self.read_used()
-        self.draws = self.read_draws()
+        self.draws = self.attempt(self.read_draws, name="drawn")
 
     def sections(self) -> Sections:
         if "advantage" not in self.top.entries:
             hint = "say what an answer gets: `advantage: r - mean(r)`"
             raise DesignError(located(self.source.span(0, 1), "a design needs `advantage:`", hint))
-        keep = self.keep()
-        advantage = self.advantage(self.top.get("advantage"))
-        token = self.token()
-        for name, (scalar, _) in self.lets.items():  # those that nothing used too: a mistake in one is a mistake
-            self.lookup(name, scalar.span)
+        for name, (scalar, _) in self.lets.items():  # those that nothing uses too: a mistake in one is a mistake
+            self.attempt(lambda name=name, scalar=scalar: self.lookup(name, scalar.span), name)
+        keep = self.attempt(self.keep)
+        advantage = self.attempt(lambda: self.advantage(self.top.get("advantage")))
+        token = self.attempt(self.token)
+        verdict, drop_missing = self.attempt(self.verdict), self.attempt(self.drop_missing)
+        if self.errors:
+            raise _Follows(f"{self.source.path}: {len(self.errors)} mistakes")
         if keep is not None:
             advantage = Choose((keep, advantage, Number(Fraction(0), keep.span)), keep.span)
         if self.draws is not None and not any(isinstance(node, Draws) for node in walk(advantage)):
@@ -120,13 +157,26 @@ class _Reader:
             params=self.params,
             bounds=tuple(self.bounds),
             signals=self.signals,
-            verdict=self.verdict(),
+            verdict=verdict,
             graded="correct" in self.top.entries,
-            drop_missing=self.drop_missing(),
+            drop_missing=drop_missing,
             keep=keep,
             advantage=advantage,
             token=token,
         )
+
+    def attempt(self, part: Callable[[], T], name: str = "") -> T | None:
+        """Read a part; if mistakes are collected, put its own among them and go on without it."""
+        if self.errors is None:
+            return part()
+        try:
+            return part()
+        except DesignError as error:
+            if not isinstance(error, _Follows) and str(error) not in map(str, self.errors):
+                self.errors.append(error)
+            self.broken.add(name)
+            self.open.clear()
+            return None
 
     # ── Names ───────────────────────────────────────────────────────────────
 
@@ -151,6 +201,8 @@ class _Reader:
         return parse(value.text, where=where, place=value.place, lookup=lookup, names=names)
 
     def lookup(self, name: str, span: Span) -> Node | None:
+        if name in self.broken:
+            raise _Follows(name)
         if name == "drawn":
             return self.draws
         if name in SIGNALS:
@@ -245,7 +297,12 @@ class _Reader:
             raise DesignError(
                 located(value.span, f"'advantage' has {' and '.join(sorted(keys)) or 'no formula'}", hint)
             )
-        nodes = {key: self.formula(part, f"advantage.{key}") for key, (_, part) in value.entries.items()}
+        nodes = {
+            key: self.attempt(lambda key=key, part=part: self.formula(part, f"advantage.{key}"))
+            for key, (_, part) in value.entries.items()
+        }
+        if None in nodes.values():
+            raise _Follows("advantage")
         if "each" in nodes:
             body = nodes["each"]
         else:
@@ -340,10 +397,13 @@ class _Reader:
 
     def read_used(self) -> None:
         for name, (scalar, value) in self.section("use").items():
-            self.fresh(name, scalar.span)
-            if name in self.lets:
-                raise DesignError(located(scalar.span, f"{name!r} is already a `let`", "choose another name"))
-            self.used[name] = Named(name, self.use(value), scalar.span)
+            self.attempt(lambda name=name, scalar=scalar, value=value: self.read_one_used(name, scalar, value), name)
+
+    def read_one_used(self, name: str, scalar: Scalar, value: Value) -> None:
+        self.fresh(name, scalar.span)
+        if name in self.lets:
+            raise DesignError(located(scalar.span, f"{name!r} is already a `let`", "choose another name"))
+        self.used[name] = Named(name, self.use(value), scalar.span)
 
     def use(self, value: Value) -> Node:
         """The advantage of another design, with its parameters as this one sets them."""

@@ -1,0 +1,5 @@
+import sys
+
+from shaping.cli import main
+
+sys.exit(main())

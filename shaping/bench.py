@@ -1,0 +1,152 @@
+"""How fast the compiled designs are: `python -m shaping bench`.
+
+Everything is a ratio from one run on one device, of medians:
+
+    copy      the compiled function against `reward.clone()`
+    checked   the same with the checks of rewards around it, as a trainer calls it
+    compiled  the same function under torch.compile, with --compile
+    by hand   against the same formula as one would write it in torch
+    loop      a Python loop over 1,024 groups of 16, by hand where there is a column for it: how many times slower
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from math import comb
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import shaping
+from shaping import lower
+from shaping.check import draw_shape
+from shaping.design import Design
+from shaping.draws import members
+
+N = 16
+LOOPED = 1_024  # groups
+DEFAULT = ("passk", "psr", "combination", "grpo", "grpo_sample_std", "dr_grpo", "rloo", "maxrl", "rs_grpo", "pkpo")
+Batch = tuple[Tensor, ...]
+
+
+def _standardized(r: Tensor, ddof: int) -> Tensor:
+    std = r.std(-1, correction=ddof, keepdim=True)
+    return torch.where(std == 0, 0.0, (r - r.mean(-1, keepdim=True)) / std)
+
+
+def _passk_by_hand(r: Tensor, k: int = 4) -> Tensor:
+    n_neg = N - r.sum(-1, keepdim=True)
+    miss = torch.exp(_log_binomial(n_neg, k) - _log_binomial(torch.tensor(float(N), device=r.device), k))
+    sigma = (miss * (1 - miss)).sqrt()
+    all_wrong = torch.exp(
+        _log_binomial(n_neg - 1, k - 1) - _log_binomial(torch.tensor(N - 1.0, device=r.device), k - 1)
+    )
+    return torch.where(sigma == 0, 0.0, torch.where(r == 1, miss, miss - all_wrong) / sigma)
+
+
+def _log_binomial(n: Tensor, k: int) -> Tensor:
+    inside = torch.lgamma(n + 1) - torch.lgamma(torch.tensor(k + 1.0, device=n.device)) - torch.lgamma(n - k + 1)
+    return torch.where(n < k, -torch.inf, inside)
+
+
+def _pkpo_by_hand(r: Tensor, k: int = 4) -> Tensor:
+    x, order = r.sort(-1)
+    own = torch.tensor([comb(j, k - 1) / comb(N - 1, k - 1) for j in range(N)], device=r.device)
+    above = torch.tensor([comb(j - 1, k - 2) / comb(N - 1, k - 1) if j else 0.0 for j in range(N)], device=r.device)
+    tail = (above * x).flip(-1).cumsum(-1).flip(-1) - above * x
+    return torch.empty_like(r).scatter(-1, order, k * (own * x + tail))
+
+
+BY_HAND: dict[str, Callable[[Tensor], Tensor]] = {
+    "passk": _passk_by_hand,
+    "grpo": lambda r: _standardized(r, 0),
+    "grpo_sample_std": lambda r: _standardized(r, 1),
+    "dr_grpo": lambda r: r - r.mean(-1, keepdim=True),
+    "rloo": lambda r: r - (r.sum(-1, keepdim=True) - r) / (N - 1),
+    "maxrl": lambda r: torch.where(r.mean(-1, keepdim=True) > 0, r / r.mean(-1, keepdim=True) - 1, 0.0),
+    "rs_grpo": lambda r: ((2 * r).exp() / (2 * r).exp().mean(-1, keepdim=True) - 1) / 2,
+    "pkpo": _pkpo_by_hand,
+}
+
+
+def bench(files: list[str], prompts: int, compile_too: bool) -> int:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if not files:
+        files = [f"configs/{name}.yaml" for name in DEFAULT]
+    copy = _seconds(torch.Tensor.clone, _rewards(prompts, device))
+    name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    print(f"{prompts:,} groups of {N}, float32, {name}; a copy of the rewards takes {copy * 1e3:.1f} ms\n")
+    titles = ["copy", "checked", *(["compiled"] if compile_too else []), "by hand", "loop"]
+    print(f"{'design':24}" + "".join(f"{title:>10}" for title in titles))
+    for file in files:
+        design = shaping.load(file)
+        moment = design.moment(0, 1) if design.clock else None
+        function = lower.lowered(design, N, torch.float32, device, moment)
+        batch = _batch(design, prompts, device)
+        alone = _seconds(function, *batch)
+        row = [alone / copy, _seconds(partial(_called, design), *batch) / copy]
+        if compile_too:
+            torch._dynamo.reset()
+            row.append(_seconds(torch.compile(function), *batch) / copy)
+        by_hand = BY_HAND.get(Path(file).stem)
+        row.append(alone / _seconds(by_hand, batch[0]) if by_hand else float("nan"))
+        small = _batch(design, LOOPED, device)
+        row.append(_loop_seconds(by_hand or function, small if not by_hand else small[:1]) / _seconds(function, *small))
+        cells = ["" if value != value else f"{value:,.0f}" if value >= 100 else f"{value:.2f}" for value in row]
+        print(f"{design.name:24}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
+    return 0
+
+
+def _rewards(prompts: int, device: str) -> Tensor:
+    """A fifth of the answers correct, as 0 and 1."""
+    generator = torch.Generator().manual_seed(0)
+    return (torch.rand(prompts, N, generator=generator) < 0.2).float().to(device)
+
+
+def _batch(design: Design, prompts: int, device: str) -> Batch:
+    """What the compiled function takes."""
+    reward = _rewards(prompts, device)
+    signals = [100 * torch.rand(prompts, N).to(device) + 1 for _ in lower.inputs(design)]
+    moment = design.moment(0, 1) if design.clock else None
+    drawn = []
+    for node in design.draws:
+        count, size = draw_shape(design, node, N, moment)
+        kind = {"consecutive": node.consecutive, "seed": 0, "step": 0, "device": device}
+        drawn.append(members(prompts, N, count, size, **kind))
+    return (reward, reward, *signals, *drawn)
+
+
+def _called(design: Design, *batch: Tensor) -> Tensor:
+    names = lower.inputs(design)
+    time_of_run = {"step": 0, "total_steps": 1} if design.clock else {}
+    return design(batch[0], batch[1], **dict(zip(names, batch[2 : 2 + len(names)], strict=True)), **time_of_run)
+
+
+def _loop_seconds(function: Callable, batch: Batch) -> float:
+    """One call a group, as code that handles one prompt after the other makes."""
+    started = time.perf_counter()
+    for i in range(LOOPED):
+        function(*(column[i : i + 1] for column in batch))
+    _wait(batch[0])
+    return time.perf_counter() - started
+
+
+def _seconds(function: Callable, *batch: Tensor, most: int = 15) -> float:
+    """The median time of a call, after two to warm up."""
+    times = []
+    for _ in range(most + 2):
+        _wait(batch[0])
+        started = time.perf_counter()
+        function(*batch)
+        _wait(batch[0])
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[2:])
+
+
+def _wait(tensor: Tensor) -> None:
+    if tensor.is_cuda:
+        torch.cuda.synchronize()
