@@ -146,9 +146,11 @@ class _Lowering:
             columns = zip(*table(self.design, self.N, self.moment), strict=True)
             value = self.look_up([[self.rounded(x, span) for x in column] for column in columns], "advantage")
         else:
-            known: dict[Node, Node] = {}
-            result = self.lower(specialize(self.design.advantage, self.decide, known))
-            value = self.spread(self.numeric(result))
+            root = specialize(self.design.advantage, self.decide)
+            value = self.numeric(self.lower(root))
+            if value in self.signals.values():  # the caller may write into the result, not into its own rewards
+                value = self.call(torch.clone, value)
+            value = self.spread(value)
         if self.design.token is None:
             self.graph.output(value)
         else:

@@ -299,3 +299,12 @@ def test_the_unit_of_the_rewards_does_not_matter():
     group = rows([1, 2, 4, 2])
     for unit in (2.0**-60, 2.0**60):
         assert torch.equal(grpo()(group * unit), grpo()(group)) and grpo()(group).any()
+
+
+def test_the_result_is_never_the_callers_own_memory():
+    rewards = rows([1, 0.5], [0, 2])
+    credit = design("r")(rewards)
+    credit += 1
+    assert rewards.tolist() == [[1, 0.5], [0, 2]] and credit.tolist() == [[2, 1.5], [1, 3]]
+    design("r if progress < 2 else 0")(rewards, step=0, total_steps=1).zero_()
+    assert rewards.tolist() == [[1, 0.5], [0, 2]]
