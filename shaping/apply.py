@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from shaping.check import draw_shape
+from shaping.check import draw_shape, usable_sizes
 from shaping.design import Design, Moment
 from shaping.draws import members
 from shaping.errors import DesignError, RewardError, names_hint
@@ -42,11 +42,18 @@ def evaluated(
 ) -> Tensor | tuple[Tensor, ...]:
     """advantage_PN; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
     _refuse_shapes(design, reward_PN, score_PN, signal_PN)
+    present_PN = None
+    if design.drop_missing:
+        score_PN = reward_PN if score_PN is None else score_PN
+        present_PN = present(design, reward_PN, score_PN, signal_PN, moment)
+        reward_PN, score_PN = (torch.where(present_PN, values_PN, 0) for values_PN in (reward_PN, score_PN))
+        signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in inputs(design)}
     spare_PN = _refuse_unusable(design, reward_PN, score_PN, signal_PN)
     score_PN = reward_PN if score_PN is None else score_PN
     P, N = reward_PN.shape
     dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
-    function = lowered(design, N, dtype, reward_PN.device, moment)
+    ragged = present_PN is not None and not present_PN.all()
+    function = lowered(design, N, dtype, reward_PN.device, moment, ragged)
     if not P:
         empty_PN = torch.empty_like(reward_PN)
         return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design)))
@@ -58,7 +65,9 @@ def evaluated(
         step = moment.step if moment else 0
         kind = {"consecutive": node.consecutive, "seed": seed, "step": step, "device": reward_PN.device}
         drawn.append(members(P, N, count, size, **kind))
-    if spare_PN is not None and spare_PN.dtype == dtype and not drawn and design.tabulated:
+    if ragged:
+        drawn = [present_PN]
+    elif spare_PN is not None and spare_PN.dtype == dtype and design.tabulated:
         drawn = [spare_PN]
     result = function(*columns, *drawn)
     parts = result if design.token is not None else (result,)
@@ -69,6 +78,30 @@ def evaluated(
     if design.token is not None:
         return tuple(part.to(reward_PN.dtype) for part in parts)
     return result.to(reward_PN.dtype)
+
+
+def present(
+    design: Design, reward_PN: Tensor, score_PN: Tensor, signal_PN: Mapping[str, Tensor], moment: Moment | None = None
+) -> Tensor:
+    r"""Which answers count under `on_missing: drop`: all that the design reads is a finite number.
+
+    None of a group of which so few are left that the design cannot be computed (check.py).
+
+    >>> from shaping import loads
+    >>> one_is_nan = torch.tensor([[1., 0., torch.nan]])
+    >>> present(loads("on_missing: drop\nadvantage: r - mean(r)"), one_is_nan, one_is_nan, {})
+    tensor([[ True,  True, False]])
+    """
+    read = [signal_PN[name] for name in inputs(design)]
+    read += [reward_PN] if "r" in design.signals else []
+    read += [score_PN] if design.counts or "score" in design.signals else []
+    present_PN = torch.ones_like(reward_PN, dtype=torch.bool)
+    for values_PN in read:
+        present_PN &= values_PN.isfinite()
+    N = reward_PN.shape[1]
+    usable = torch.zeros(N + 1, dtype=torch.bool, device=reward_PN.device)
+    usable[[*usable_sizes(design, N, moment), N]] = True
+    return present_PN & usable[present_PN.sum(-1, keepdim=True)]
 
 
 def _refuse_overflow(design: Design, advantage_PN: Tensor, reward_PN: Tensor) -> None:

@@ -33,11 +33,28 @@ def check(design: Design, N: int) -> None:
     """Raise the DesignError that groups of N answers would meet: a parameter out of range, no value somewhere."""
     for moment in moments(design):
         check_moment(design, N, moment)
+        for fewer in usable_sizes(design, N, moment):
+            check_moment(design, fewer, moment)
 
 
 def moments(design: Design) -> Iterator[Moment | None]:
     """The points of a run to look at: those that the design tells apart, of MOMENTS even ones and the two ends."""
     return iter({design.moment(step, MOMENTS) if design.clock else None for step in range(MOMENTS + 1)})
+
+
+def usable_sizes(design: Design, N: int, moment: Moment | None) -> list[int]:
+    """How many of N answers may be left where some are missing: at least 2, and the parameters keep their ranges.
+
+    Empty if a missing answer is an error. Groups of which fewer are left get 0.
+    """
+    sizes = []
+    for size in range(2, N) if design.drop_missing else ():
+        try:
+            check_ranges(design, size, moment)
+            sizes.append(size)
+        except DesignError:  # a range that N answers keep and these do not: such a group is left out
+            continue
+    return sizes
 
 
 def check_moment(design: Design, N: int, moment: Moment | None) -> None:

@@ -83,6 +83,11 @@ class Design:
         """Does the file say itself which scores are correct, so that any finite score is meant?"""
         return self.sections.graded
 
+    @property
+    def drop_missing(self) -> bool:
+        """Are answers without a number left out, instead of being an error?"""
+        return self.sections.drop_missing
+
     @cached_property
     def nodes(self) -> frozenset[Node]:
         """Every node that the advantage, and the token section, need."""

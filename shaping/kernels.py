@@ -113,41 +113,47 @@ def rank(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     return smaller_PN.to(x_PN.dtype)
 
 
-def others_mean(x_PN: Tensor) -> Tensor:
+def others_mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """For each: the mean of the others.
 
     >>> others_mean(torch.tensor([[1., 0., 0.]]))
     tensor([[0.0000, 0.5000, 0.5000]])
     """
-    start_P1 = x_PN[..., :1]
-    shifted_PN = x_PN - start_P1
-    return start_P1 + (shifted_PN.sum(-1, keepdim=True) - shifted_PN) / (x_PN.shape[-1] - 1)
+    start_P1 = _start(x_PN, where_PN)
+    shifted_PN = x_PN - start_P1 if where_PN is None else torch.where(where_PN, x_PN - start_P1, 0)
+    return start_P1 + (shifted_PN.sum(-1, keepdim=True) - shifted_PN) / (_size(x_PN, where_PN) - 1).clamp(min=1)
 
 
 # ── Maxima over draws of k answers: weights of the sorted values (lower.py makes them, exactly) ──
 
 
-def max_of(x_PN: Tensor, weight_N: Tensor) -> Tensor:
+def max_of(x_PN: Tensor, weight_N: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """sum_j weight_j x_(j): x_(j) is the largest of that share of all draws."""
-    start_P1 = x_PN[..., :1]
-    return start_P1 + ((x_PN - start_P1).sort(-1).values * weight_N).sum(-1, keepdim=True)
+    start_P1 = _start(x_PN, where_PN)
+    sorted_PN, _ = _from_start(x_PN, start_P1, where_PN).sort(-1)
+    return start_P1 + (sorted_PN * weight_N).sum(-1, keepdim=True)
 
 
-def max_with(x_PN: Tensor, own_N: Tensor, above_N: Tensor) -> Tensor:
+def max_with(x_PN: Tensor, own_N: Tensor, above_N: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """For the j-th smallest: own_j x_(j) + sum_(l > j) above_l x_(l)."""
-    start_P1 = x_PN[..., :1]
-    sorted_PN, order_PN = (x_PN - start_P1).sort(-1)
+    start_P1 = _start(x_PN, where_PN)
+    sorted_PN, order_PN = _from_start(x_PN, start_P1, where_PN).sort(-1)
     value_PN = own_N * sorted_PN + _sum_after(above_N * sorted_PN)
     return start_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
 
 
-def max_without(x_PN: Tensor, below_N: Tensor, above_N: Tensor) -> Tensor:
+def max_without(x_PN: Tensor, below_N: Tensor, above_N: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """For the j-th smallest: sum_(l < j) below_l x_(l) + sum_(l > j) above_l x_(l)."""
-    start_P1 = x_PN[..., :1]
-    sorted_PN, order_PN = (x_PN - start_P1).sort(-1)
+    start_P1 = _start(x_PN, where_PN)
+    sorted_PN, order_PN = _from_start(x_PN, start_P1, where_PN).sort(-1)
     below_PN = below_N * sorted_PN
     value_PN = below_PN.cumsum(-1) - below_PN + _sum_after(above_N * sorted_PN)
     return start_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
+
+
+def _from_start(x_PN: Tensor, start_P1: Tensor, where_PN: Tensor | None) -> Tensor:
+    """What is not selected becomes as small as the smallest: it sorts among the first, where weights are 0."""
+    return x_PN - start_P1 if where_PN is None else torch.where(where_PN, x_PN - start_P1, 0)
 
 
 def _sum_after(x_PN: Tensor) -> Tensor:
@@ -166,8 +172,10 @@ def as_groups(x_1B: Tensor, like_PN: Tensor) -> Tensor:
     return x_1B.reshape(like_PN.shape)
 
 
-def how_many_groups(x_PN: Tensor) -> Tensor:
-    return x_PN.new_full((1, 1), x_PN.shape[0])
+def how_many_groups(x_PN: Tensor, present_PN: Tensor | None = None) -> Tensor:
+    if present_PN is None:
+        return x_PN.new_full((1, 1), x_PN.shape[0])
+    return present_PN.any(-1).sum().to(x_PN.dtype).reshape(1, 1)
 
 
 def spread(x: Tensor | float, like_PN: Tensor) -> Tensor:

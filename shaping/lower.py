@@ -29,7 +29,7 @@ import torch
 from torch import fx
 
 from shaping import kernels, real
-from shaping.check import check_moment, draw_shape, safe
+from shaping.check import check_moment, draw_shape, safe, usable_sizes
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, Span, located
 from shaping.exact import counted_group, table
@@ -55,10 +55,12 @@ def lowered(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
     moment: Moment | None = None,
+    ragged: bool = False,
 ) -> fx.GraphModule:
     """The function for groups of N, with its tables on `device`. Takes only rewards that were checked.
 
-    After `inputs` it takes the members of each `draws:` section, (P, draws, size).
+    After `inputs` it takes the members of each `draws:` section, (P, draws, size);
+    `ragged`, present_PN: which answers count. The others get 0, and N is how many do.
     With a `token:` section it returns a tuple: the advantages, then what that
     section reads of an answer (`token_inputs`).
 
@@ -67,7 +69,7 @@ def lowered(
     """
     try:
         check_moment(design, N, moment)
-        return _Lowering(design, N, dtype, moment).module().to(device)
+        return _Lowering(design, N, dtype, moment, ragged).module().to(device)
     except RecursionError:
         raise DesignError(f"{design.source.path}: formulas and names nested too deep to compute") from None
 
@@ -88,7 +90,7 @@ def token_inputs(design: Design) -> list[Node]:
         if node in seen or node.scope == CONSTANT:
             continue
         seen.add(node)
-        if node.scope == TOKEN or (isinstance(node, Reduce) and node.over == ANSWER):
+        if any(part.scope == TOKEN for part in walk(node)):
             left += parts(node)
         else:
             found.append(node)
@@ -120,12 +122,14 @@ class _Value:
 
 
 class _Lowering:
-    def __init__(self, design: Design, N: int, dtype: torch.dtype, moment: Moment | None) -> None:
+    def __init__(self, design: Design, N: int, dtype: torch.dtype, moment: Moment | None, ragged: bool = False) -> None:
         self.design, self.N, self.dtype, self.moment = design, N, dtype, moment
         self.graph = fx.Graph()
         self.root = torch.nn.Module()
-        self.groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
-        self.cases = [(group, kind) for group in self.groups for kind in group.present()]
+        self.ragged = ragged
+        sizes = [*usable_sizes(design, N, moment), N] if ragged else [N]
+        self.groups = {size: [counted_group(design, size, n, moment) for n in range(size + 1)] for size in sizes}
+        self.cases = [(group, kind) for groups in self.groups.values() for group in groups for kind in group.present()]
         self.values: dict[Node, _Value] = {}  # nodes are equal only to themselves
         self.calls: dict[tuple, fx.Node] = {}  # the same call on the same operands is one node
         self.signals: dict[str, fx.Node] = {}
@@ -138,10 +142,12 @@ class _Lowering:
         for signal, name in (("r", "reward_PN"), ("score", "score_PN")):
             self.signals[signal] = self.placeholder(name)
         self.signals |= {name: self.placeholder(f"{name}_PN") for name in inputs(self.design)}
-        if self.design.tabulated:
+        if self.design.tabulated and not self.ragged:
             self.out = self.graph.create_node("placeholder", "out_PN", (None,), name="out_PN")
         self.members = {node: self.placeholder(f"member_{i}_PMk") for i, node in enumerate(self.design.draws)}
-        if self.design.tabulated:
+        if self.ragged:
+            self.signals["present"] = self.placeholder("present_PN")
+        if self.design.tabulated and not self.ragged:
             span = self.design.advantage.span
             columns = zip(*table(self.design, self.N, self.moment), strict=True)
             value = self.look_up([[self.rounded(x, span) for x in column] for column in columns], "advantage")
@@ -151,6 +157,8 @@ class _Lowering:
             if value in self.signals.values():  # the caller may write into the result, not into its own rewards
                 value = self.call(torch.clone, value)
             value = self.spread(value)
+        if self.ragged:
+            value = self.call(torch.where, self.signals["present"], value, 0)
         if self.design.token is None:
             self.graph.output(value)
         else:
@@ -178,7 +186,7 @@ class _Lowering:
 
     def decide(self, condition: Node) -> bool | None:
         """What N and the parameters say, the same for every group."""
-        value = self.entry(condition, 0, 0)
+        value = self.everywhere(condition)
         return None if value is None else real.sign(value) != 0
 
     # ── One expression ──────────────────────────────────────────────────────
@@ -192,7 +200,8 @@ class _Lowering:
     def computed(self, node: Node, name: str | None) -> _Value:
         match node:
             case Name(name="P"):
-                return _Value(self.call(kernels.how_many_groups, self.signals["r"]))
+                present = (self.signals["present"],) if self.ragged else ()
+                return _Value(self.call(kernels.how_many_groups, self.signals["r"], *present))
             case Name(name=signal):
                 return _Value(self.signals[signal])
             case Named(name=name, body=body):
@@ -215,7 +224,8 @@ class _Lowering:
         """One answer without a value takes the whole group with it: no half-defined groups."""
         if body.undefined is None:
             return body
-        flat_P1 = self.call(torch.any, body.undefined, -1, True, name="flat_P1")
+        undefined = self.both(self.signals["present"], body.undefined) if self.ragged else body.undefined
+        flat_P1 = self.call(torch.any, undefined, -1, True, name="flat_P1")
         value = self.lower(flat)
         return _Value(self.choose(flat_P1, value, _Value(self.numeric(body))), self.both(flat_P1, value.undefined))
 
@@ -276,6 +286,8 @@ class _Lowering:
         if row.arguments == ("k",):
             arguments = self.weights(row.name, node.arguments[0])
         options = dict(node.options) | ({"where_PN": selected} if selected is not None else {})
+        if row.arguments == ("k",) and self.ragged:
+            arguments = [self.call(operator.getitem, rows, self.size_P()) for rows in arguments]
         result = self.call(pkgutil.resolve_name(row.torch), value, *arguments, name=name, **options)
         if row.each and node.over == BATCH:
             result = self.call(kernels.as_groups, result, shape)
@@ -290,27 +302,42 @@ class _Lowering:
             masks.append(self.call(torch.any, kept, -1, True) if wide else kept)
         if node.over == ANSWER:
             masks.append(self.signals["mask"])
+        elif self.ragged and node.operand.scope == ANSWER:
+            masks.append(self.signals["present"])
+        elif self.ragged:  # a group counts if any of its answers does
+            masks.append(self.call(torch.any, self.signals["present"], -1, True))
         mask = None
         for each in masks:
             mask = self.both(mask, each) if mask is not None else each
         return None if mask is None else self.call(kernels.spread, mask, value)
 
     def weights(self, name: str, argument: Node) -> list[fx.Node]:
-        """What the sorted values are multiplied with, for draws of k answers."""
-        k, n = whole(self.groups[0].value(argument, 0), name, self.width - (name == "max_without")), self.width
+        """What the sorted values are multiplied with, for draws of k answers; a row for each size of a ragged batch."""
+        rows = {size: self.weights_of(name, argument, size) for size in self.groups} if self.ragged else {}
+        vectors = rows[self.N] if rows else self.weights_of(name, argument, self.width)
+        label = f"{name}_weights"
+        if not rows:
+            return [self.buffer([self.rounded(x, argument.span) for x in vector], label) for vector in vectors]
+        found = []
+        for i in range(len(vectors)):  # what is missing sorts first, and weighs nothing
+            padded = [[0] * (self.N - size) + rows[size][i] if size in rows else [0] * self.N for size in self.sizes()]
+            found.append(
+                self.buffer([[self.rounded(Fraction(x), argument.span) for x in row] for row in padded], label)
+            )
+        return found
+
+    def weights_of(self, name: str, argument: Node, n: int) -> list[list[Fraction]]:
+        group = self.groups[n if self.ragged else self.N][0]
+        k = whole(group.value(argument, 0), name, n - (name == "max_without"))
         match name:
             case "max_of":
-                vectors = [[Fraction(comb(j, k - 1), comb(n, k)) for j in range(n)]]
+                return [[Fraction(comb(j, k - 1), comb(n, k)) for j in range(n)]]
             case "max_with":
                 own = [Fraction(comb(j, k - 1), comb(n - 1, k - 1)) for j in range(n)]
-                vectors = [
-                    own,
-                    [Fraction(comb(j - 1, k - 2) if k > 1 and j else 0, comb(n - 1, k - 1)) for j in range(n)],
-                ]
+                return [own, [Fraction(comb(j - 1, k - 2) if k > 1 and j else 0, comb(n - 1, k - 1)) for j in range(n)]]
             case "max_without":
                 below = [Fraction(comb(j, k - 1), comb(n - 1, k)) for j in range(n)]
-                vectors = [below, [Fraction(comb(j - 1, k - 1) if j else 0, comb(n - 1, k)) for j in range(n)]]
-        return [self.buffer([self.rounded(x, argument.span) for x in vector], f"{name}_{k}") for vector in vectors]
+                return [below, [Fraction(comb(j - 1, k - 1) if j else 0, comb(n - 1, k)) for j in range(n)]]
 
     def drawn(self, node: Draws, name: str | None) -> _Value:
         """A lowering of its own for the answers of a draw, and one for the draws of a group."""
@@ -342,7 +369,7 @@ class _Lowering:
         return self.call(kernels.spread, value, self.any_signal())
 
     def refuse_vanished(self, divisor: Node, rounded: float) -> None:
-        exact = self.entry(divisor, 0, 0)
+        exact = self.everywhere(divisor)
         if rounded == 0 and exact is not None and real.sign(exact):
             raise DesignError(located(divisor.span, f"{real.show(exact)} does not fit {self.dtype}"))
 
@@ -364,19 +391,35 @@ class _Lowering:
         name = node.name if isinstance(node, Named) else name
         if isinstance(node, Name) and node.name == "correct":
             return _Value(self.correct(), truth=True)
-        if node.scope == CONSTANT and (value := self.entry(node, 0, 0)) is not None:
+        if node.scope == CONSTANT and (value := self.everywhere(node)) is not None:
             return _Value(self.rounded(value, node.span))
         kinds = (0, 1) if node.scope == ANSWER else (0,)  # correct, wrong; or one value for the group
-        columns = [[self.entry(node, n_pos, kind) for n_pos in range(self.N + 1)] for kind in kinds]
+        columns = [[self.entry(node, size, n_pos, kind) for size, n_pos in self.places()] for kind in kinds]
         label = name or "value"
         value = self.look_up([[self.rounded(x, node.span) for x in column] for column in columns], label, name)
-        if all(x is not None for column in columns for x in column):
-            return _Value(value)
-        return _Value(value, self.look_up([[x is None for x in column] for column in columns], f"{label}_undefined"))
+        absent = [[x is None for x in column] for column in columns]
+        return _Value(value, self.look_up(absent, f"{label}_undefined") if any(map(any, absent)) else None)
 
-    def entry(self, node: Node, n_pos: int, kind: int) -> Real | None:
+    def sizes(self) -> range:
+        """Every number of answers that a table has rows for."""
+        return range(self.N + 1) if self.ragged else range(self.N, self.N + 1)
+
+    def places(self) -> list[tuple[int, int]]:
+        """(answers, correct ones among them) of each entry of a table."""
+        return [(size, n_pos) for size in self.sizes() for n_pos in range(self.N + 1)]
+
+    def everywhere(self, node: Node) -> Real | None:
+        """The value of a constant, if it has one and all sizes of groups have the same."""
+        values = [self.entry(node, size, 0, 0) for size in self.groups]
+        if any(value is None or real.compare(value, values[0]) for value in values):
+            return None
+        return values[0]
+
+    def entry(self, node: Node, size: int, n_pos: int, kind: int) -> Real | None:
         """The exact value, or None where there is none. What the group has no answer for counts as 0."""
-        group = self.groups[n_pos]
+        if size not in self.groups or n_pos > size:
+            return Fraction(0)
+        group = self.groups[size][n_pos]
         if node.scope == ANSWER and not group.kinds[kind][0]:
             return Fraction(0)
         try:
@@ -409,15 +452,25 @@ class _Lowering:
 
     def correct(self) -> fx.Node:
         if "correct" not in self.signals:
-            self.signals["correct"] = self.truth(self.lower(specialize(self.design.verdict, self.decide), "correct_PN"))
+            verdict = self.truth(self.lower(specialize(self.design.verdict, self.decide), "correct_PN"))
+            self.signals["correct"] = self.both(self.signals["present"], verdict) if self.ragged else verdict
         return self.signals["correct"]
 
     def correct_value(self) -> fx.Node:
         """1 for a correct answer, else 0, as numbers. The score itself where it has to be a verdict."""
-        return self.numeric(_Value(self.correct(), truth=True)) if self.design.graded else self.signals["score"]
+        graded = self.design.graded or self.ragged
+        return self.numeric(_Value(self.correct(), truth=True)) if graded else self.signals["score"]
 
     def n_pos(self) -> fx.Node:
-        return self.call(torch.Tensor.long, self.call(torch.sum, self.correct_value(), -1, True), name="n_pos_P1")
+        """Where in a table a group is: at n_pos; with answers missing at (N + 1) * how many are there + n_pos."""
+        n_pos_P1 = self.call(torch.Tensor.long, self.call(torch.sum, self.correct_value(), -1, True), name="n_pos_P1")
+        if not self.ragged:
+            return n_pos_P1
+        size_P1 = self.call(torch.sum, self.signals["present"], -1, True)
+        return self.call(operator.add, self.call(operator.mul, size_P1, self.N + 1), n_pos_P1)
+
+    def size_P(self) -> fx.Node:
+        return self.call(torch.sum, self.signals["present"], -1)
 
     def rounded(self, value: Real | None, span: Span) -> float:
         if value is None:  # never read: masked as undefined, or the group has no such answer

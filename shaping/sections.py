@@ -3,7 +3,7 @@
     name: passk                                  default: the file's name
     correct: score >= 1                          which answers count as correct
     signals: {distinct: what it is}              numbers an answer that a reward function returns besides
-    on_missing: drop                             leave answers without a reward out; default: an error
+    on_missing: drop                             leave an answer out of which a number is missing; default: an error
     params: {k: {default: 4, range: [1, N]}}     or  k: 4; see params.py
     use: {grpo: grpo.yaml}                       another design's advantage as a name
     let:
@@ -149,6 +149,10 @@ class _Reader:
             raise _Follows(f"{self.source.path}: {len(self.errors)} mistakes")
         if keep is not None:
             advantage = Choose((keep, advantage, Number(Fraction(0), keep.span)), keep.span)
+        if drop_missing and any(isinstance(node, Draws) for node in walk(advantage)):
+            hint = "leave answers without a reward an error, or out of the reward function"
+            span = self.top.get("on_missing").span
+            raise DesignError(located(span, "draws of a fixed size cannot leave answers out", hint))
         if self.draws is not None and not any(isinstance(node, Draws) for node in walk(advantage)):
             hint = "its result is the name `drawn`: advantage: drawn"
             raise DesignError(located(self.top.entries["draws"][0].span, "nothing reads `draws`", hint))

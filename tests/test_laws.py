@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import shaping
 from shaping import draws, exact, real
-from shaping.check import draw_shape
+from shaping.check import draw_shape, usable_sizes
 from shaping.lower import inputs
 from shaping.vocabulary import BATCH
 
@@ -241,6 +241,48 @@ def test_the_compiled_function_is_the_exact_one(name, data):
         assert compiled.tolist() == credit
     else:
         assert close(compiled, torch.tensor(credit, dtype=torch.float64))
+
+
+@cache
+def dropping(name):
+    """The same design, leaving out answers of which a number is missing."""
+    path = Path(__file__).parents[1] / "configs" / f"{name}.yaml"
+    return shaping.loads(path.read_text() + "\non_missing: drop\n", str(path))
+
+
+@pytest.mark.parametrize("name", [name for name in DESIGNS if not load(name).draws])
+@given(data=data)
+def test_with_answers_missing_the_others_get_what_they_would_get_alone(name, data):
+    given, design = batch(data, name, P=3), dropping(name)
+    rows = st.lists(st.booleans(), min_size=given.rewards.shape[1], max_size=given.rewards.shape[1])
+    missing = torch.tensor(data.draw(st.lists(rows, min_size=3, max_size=3), label="missing"))
+    holes = given.map(lambda x: x.masked_fill(missing, torch.nan))
+    credit = design(holes.rewards, holes.scores, **holes.signals, **holes.time)
+
+    # The oracle of this law: groups of the answers that are there, of which too small ones are no part of the batch.
+    moment = design.moment(given.time.get("step"), given.time.get("total_steps"))
+    takes = {*usable_sizes(design, given.rewards.shape[1], moment), given.rewards.shape[1]}
+    there = [[i for i, gone in enumerate(row) if not gone] for row in missing.tolist()]
+    left = [g for g in range(3) if len(there[g]) in takes]
+
+    def only(x):
+        return [[x[g, i].item() for i in there[g]] for g in left]
+
+    signals = {signal: only(values) for signal, values in given.signals.items()}
+    values = (
+        exact.batch(design, only(given.rewards), only(given.scores), signals=signals, moment=moment) if left else []
+    )
+    expected = torch.zeros_like(credit)
+    for g, row in zip(left, values, strict=True):
+        expected[g, there[g]] = torch.tensor([real.nearest(value) for value in row], dtype=expected.dtype)
+    assert close(credit, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in DESIGNS if not load(name).draws])
+@given(data=data)
+def test_with_no_answer_missing_leaving_out_changes_nothing(name, data):
+    given = batch(data, name, P=2)
+    assert torch.equal(dropping(name)(given.rewards, given.scores, **given.signals, **given.time), given.credit(name))
 
 
 @pytest.mark.parametrize("name", [name for name in DESIGNS if load(name).tabulated])
