@@ -22,7 +22,7 @@ from torch import Tensor
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.signals import signals, token_logprobs
 from shaping import Design, RewardError
-from shaping.apply import evaluated, token_advantage, verdicts
+from shaping.apply import evaluated, present, token_advantage, verdicts
 from shaping.lower import inputs
 
 
@@ -65,6 +65,14 @@ def designed_advantages(
         raise groups.naming_the_prompt(error) from None
     advantage_PN, *read_PN = result if design.token is not None else (result,)
     metrics = step_metrics(verdicts(design, score_PN), advantage_PN)
+    if design.drop_missing:
+        there_PN = present(design, reward_PN, score_PN, signal_PN, moment)
+        metrics["design/dropped"] = (~there_PN).float().mean().item()
+        reward_PN = torch.where(there_PN, reward_PN, 0)
+        for experience in experiences:  # what is missing counts 0 in OpenRLHF's own means
+            experience.info |= {
+                key: experience.info[key].nan_to_num(0) for key in ("reward", "score") if key in experience.info
+            }
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
     columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
     for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
@@ -89,14 +97,22 @@ def _seed(args: Any, step: int | None) -> int:
     return getattr(train, "seed", 0) * 1_000_003 + (step or 0)
 
 
-def refuse_missing_rewards(samples: list) -> None:
+def settle_missing_rewards(samples: list, drop: bool) -> None:
     """Name the answer whose reward OpenRLHF did not get, before it fails on it without saying which.
 
     Args:
       samples: one Experience an answer, as generated; `rewards` is None where the reward function failed.
+      drop: the design leaves such answers out: their reward and score become NaN, which says so until the design.
     """
     missing = [i for i, sample in enumerate(samples) if sample.rewards is None]
-    if missing:
+    if drop:
+        logged = {key for sample in samples for key in sample.info}
+        scored = any(sample.scores is not None for sample in samples)
+        for i in missing:
+            samples[i].rewards = torch.tensor([torch.nan])
+            samples[i].scores = torch.tensor([torch.nan]) if scored else None
+            samples[i].info |= {key: torch.zeros(1) for key in logged - samples[i].info.keys()}  # all log the same
+    elif missing:
         first = missing[0]
         raise RewardError(
             f"no reward (None) for answer {first} of the rollout, and for {len(missing)} of {len(samples)} in all.\n"

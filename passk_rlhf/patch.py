@@ -143,9 +143,9 @@ def _prepare_datasets(strategy, tokenizer):
 
 def _split_rollout_samples(self, rollout_samples):
     if self.args.algo.advantage.estimator == ESTIMATOR and self.reward_model_group is None:
-        from passk_rlhf.hook import refuse_missing_rewards
+        from passk_rlhf.hook import settle_missing_rewards
 
-        refuse_missing_rewards(rollout_samples)
+        settle_missing_rewards(rollout_samples, drop=_design(self.args).drop_missing)
     return _originals["split_rollout_samples"][1](self, rollout_samples)
 
 

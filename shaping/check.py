@@ -5,7 +5,7 @@ rewards themselves passes if no rewards can break it: a division whose divisor
 only counts enter, a whole power, an untaken branch, a mean over a selection
 that counts prove not to be empty. Anything else needs `flat:`, and `flat` has
 to pass too. What passes here needs no look at run time. A design that changes
-over a run is checked at MOMENTS points of it.
+over a run is checked at points of a short and of a long one.
 """
 
 from __future__ import annotations
@@ -19,13 +19,12 @@ from shaping.design import Design, Moment
 from shaping.errors import DesignError, Span, located
 from shaping.evaluate import Group, constant
 from shaping.exact import advantages, counted_group, table
-from shaping.nodes import Apply, Choose, Draws, Fallback, Named, Node, Reduce, walk
+from shaping.nodes import Apply, Choose, Draws, Fallback, Named, Node, Reduce, parts, walk
 from shaping.ranges import find_range
 from shaping.real import Undefined, Unusable
-from shaping.reductions import whole
-from shaping.vocabulary import ANSWER, BATCH, GROUP, SIGNALS
+from shaping.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, SIGNALS
 
-MOMENTS = 32
+RUNS, MOMENTS = (16, 1_000), 16  # steps of the runs that are looked at, and at how many points of each
 Case = tuple[Group, int]  # a group of N by its counts, and which kind of its answers: 0 correct, 1 wrong
 
 
@@ -38,8 +37,11 @@ def check(design: Design, N: int) -> None:
 
 
 def moments(design: Design) -> Iterator[Moment | None]:
-    """The points of a run to look at: those that the design tells apart, of MOMENTS even ones and the two ends."""
-    return iter({design.moment(step, MOMENTS) if design.clock else None for step in range(MOMENTS + 1)})
+    """The points of a short and of a long run to look at: those that the design tells apart."""
+    if not design.clock:
+        return iter([None])
+    places = [(steps * i // MOMENTS, steps) for steps in RUNS for i in range(MOMENTS + 1)]
+    return iter(dict.fromkeys(design.moment(*place) for place in places))
 
 
 def usable_sizes(design: Design, N: int, moment: Moment | None) -> list[int]:
@@ -66,9 +68,11 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
     groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
     cases = [(group, kind) for group in groups for kind in group.present()]
     _refuse_gap(design, design.verdict, cases[:1], "`correct` must have a value for every score")
-    for node in design.nodes:
-        if isinstance(node, Draws):
-            draw_shape(design, node, N, moment)
+    for node in design.draws:
+        draw_shape(design, node, N, moment)
+    _refuse_huge_constants(design, groups[0])
+    if design.keep is not None:
+        _refuse_gap(design, design.keep, cases, "`keep` must have a value for every group")
     if design.tabulated:
         for value in (value for pair in table(design, N, moment) for value in pair if value is not None):
             try:
@@ -82,6 +86,21 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
             _try_a_group(design, N, moment)
     if design.token is not None:
         _refuse_gap(design, design.token, cases, "a token has to have a value whatever its answer is")
+
+
+def _refuse_huge_constants(design: Design, group: Group) -> None:
+    """A number that meets rewards has to be a float; between constants it may be of any size."""
+    for node in design.nodes:
+        for part in parts(node) if node.scope != CONSTANT and not node.counted else ():
+            if part.scope == CONSTANT:
+                try:
+                    value = group.value(part, -1)
+                except (Undefined, Unusable):  # not reached, or told where it is
+                    continue
+                try:
+                    real.nearest(value)
+                except (OverflowError, Unusable):
+                    raise DesignError(located(part.span, f"{real.show(value)} does not fit a float")) from None
 
 
 def _try_a_group(design: Design, N: int, moment: Moment | None) -> None:
@@ -102,9 +121,11 @@ def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
         low, high, value = (constant(node, names) for node in (bound.low, bound.high, bound.value))
         if real.compare(value, low) < 0 or real.compare(value, high) > 0:
             value, low, high = (real.show(x) for x in (value, low, high))
-            when = f" at step {moment.step} of {moment.total_steps}" if moment else ""
+            when = f", at step {moment.step} of a run of {moment.total_steps}" if moment else ""
             message = f"{bound.name} = {value} is outside {low}..{high}, its range for groups of N = {N}{when}"
-            raise DesignError(located(bound.span, message, f"set it with --advantage-param {bound.name}=..."))
+            own = bound.name in design.params and bound.span.source == design.source
+            hint = f"set it with --advantage-param {bound.name}=..." if own else "set it under `use:`"
+            raise DesignError(located(bound.span, message, hint))
 
 
 def draw_shape(design: Design, node: Draws, N: int, moment: Moment | None) -> tuple[int, int]:
@@ -115,13 +136,12 @@ def draw_shape(design: Design, node: Draws, N: int, moment: Moment | None) -> tu
     """
     names = design.constants(moment) | {"N": Fraction(N)}
     size, count = (constant(part, names) for part in (node.size, node.count))
-    try:
-        size = whole(size, "draws", N)
-        count = whole(count, "draws", N // size if node.consecutive else 4 * N)
-    except Unusable as error:
+    whole_numbers = all(isinstance(x, Fraction) and x.denominator == 1 and x >= 1 for x in (size, count))
+    if not whole_numbers or size > N or count > (N // size if node.consecutive else 4 * N):
+        message = f"{real.show(count)} draws of {real.show(size)} answers each, from groups of {N}"
         hint = "size is 1..N; count is 1..4*N, and at most floor(N / size) of disjoint draws"
-        raise DesignError(located(node.span, f"{count} draws of {size}: {error}", hint)) from None
-    return count, size
+        raise DesignError(located(node.span, message, hint))
+    return int(count), int(size)
 
 
 def _refuse_gap(design: Design, root: Node, cases: list[Case], hint: str) -> None:
@@ -208,8 +228,8 @@ class Gaps:
             return None  # an answer has a token
         if node.over == BATCH and node.where is None and needed == 1 and not self.filtered:
             return None
-        what = "no value" if needed == 1 else f"fewer than {needed} values"
-        return node.span, f"for some rewards there is {what} for this {node.reduction.name}"
+        what = "is no value" if needed == 1 else f"are fewer than {needed} values"
+        return node.span, f"for some rewards there {what} for this {node.reduction.name}"
 
     def sizes(self, node: Reduce, cases: list[Case]) -> int:
         return min(sum(count for count, _ in group.kinds) for group, _ in cases)

@@ -32,7 +32,7 @@ from shaping.errors import DesignError, Source, Span, located
 from shaping.expression import MAX_DEPTH, parse
 from shaping.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Number, Reduce, walk
 from shaping.params import Bound, Param, fresh_name, read_params
-from shaping.vocabulary import ANSWER, CONSTANT, GROUP, OPERATORS, SIGNALS, TOKEN
+from shaping.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS, SIGNALS, TOKEN
 
 SECTIONS = (
     "name",
@@ -340,13 +340,16 @@ class _Reader:
             if node.scope != CONSTANT:
                 raise DesignError(located(entries[key][1].span, f"'draws.{key}' is the same for all groups"))
         disjoint = section.get("disjoint")
-        if disjoint is not None and (not isinstance(disjoint, Scalar) or disjoint.text not in ("yes", "no")):
+        words = {"yes": True, "true": True, "no": False, "false": False}
+        if disjoint is not None and (not isinstance(disjoint, Scalar) or disjoint.text not in words):
             raise DesignError(located(disjoint.span, "'draws.disjoint' is yes or no"))
 
         def answers(name: str, span: Span) -> Node | None:
             node = self.lookup(name, span)
-            usable = node is not None and (node.scope == CONSTANT or (isinstance(node, Name) and node.scope == ANSWER))
-            return node if usable else None
+            if node is None or any(isinstance(part, Reduce) for part in walk(node)):
+                return None
+            own = all(part.scope in (CONSTANT, ANSWER) for part in walk(node) if isinstance(part, Name))
+            return node if own else None
 
         def results(name: str, span: Span) -> Node | None:
             if name == "reward":
@@ -365,7 +368,7 @@ class _Reader:
         if "flat" in entries:
             flat = self.part(entries["flat"][1], "draws.flat", results, names)
             advantage = Fallback(advantage, flat, flat.span)
-        return Draws(size, count, disjoint is not None and disjoint.text == "yes", reward, advantage, span)
+        return Draws(size, count, disjoint is not None and words[disjoint.text], reward, advantage, span)
 
     def part(self, value: Value, where: str, lookup, names: set[str]) -> Node:
         if not isinstance(value, Scalar):
@@ -443,8 +446,8 @@ class _Reader:
                 there = ", ".join(params) or "none"
                 raise DesignError(located(key.span, f"the used design has no parameter {name!r}", f"it has: {there}"))
         reader = _Reader(top, source, params, given, chain)
-        self.refuse_what_is_not_passed_on(reader, design)
         advantage = reader.sections().advantage
+        self.refuse_what_is_not_passed_on(reader, advantage, design)
         self.bounds += [
             replace(bound, span=values[bound.name][1].span if bound.name in values else bound.span)
             for bound in reader.bounds
@@ -473,12 +476,16 @@ class _Reader:
         source = Source(str(path), read_text(path))
         return read(source), source
 
-    def refuse_what_is_not_passed_on(self, reader: _Reader, where: Value) -> None:
+    def refuse_what_is_not_passed_on(self, reader: _Reader, advantage: Node, where: Value) -> None:
         """Only the advantage is used: a file that relies on more would mean something else here."""
         mine, theirs = (top.get("correct") for top in (self.top, reader.top))
         if theirs is not None and (mine is None or _text(mine) != _text(theirs)):
             hint = f"write the same here: correct: {_text(theirs)}"
             raise DesignError(located(where.span, "the used design says itself which answers are correct", hint))
+        statistics = any(isinstance(node, Reduce) and node.over == BATCH for node in walk(advantage))
+        if reader.top.get("keep") is not None and statistics:
+            hint = "its statistics over the batch are of what it keeps: write it out here"
+            raise DesignError(located(where.span, "the used design has `keep` and statistics over the batch", hint))
         for key in ("token", "on_missing"):
             if reader.top.get(key) is not None:
                 raise DesignError(located(where.span, f"the used design has a section {key!r}, which is not used here"))

@@ -100,7 +100,10 @@ SIGNALS = {
         Signal("score", ANSWER, "this answer's raw score, before any penalty", "score"),
         Signal("length", ANSWER, "tokens of this answer", "count"),
         Signal(
-            "logprob", ANSWER, "mean log-probability of its tokens under the policy that sampled it", "nats a token"
+            "logprob",
+            ANSWER,
+            "mean log-probability of its tokens under the policy, before this step changes it",
+            "nats a token",
         ),
         Signal("surprisal", ANSWER, "-logprob; its mean over a group estimates the policy's entropy", "nats a token"),
         Signal("truncated", ANSWER, "1 if this answer was cut off at the length limit, else 0", "0 or 1"),
@@ -254,4 +257,4 @@ REDUCTIONS = {
     )
 }
 
-RESERVED = {*SIGNALS, *FUNCTIONS, *REDUCTIONS, "if", "else", "and", "or", "not"}
+RESERVED = {*SIGNALS, *FUNCTIONS, *REDUCTIONS, "reward", "if", "else", "and", "or", "not"}

@@ -16,7 +16,7 @@ from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
 
 from passk_rlhf import patch  # noqa: E402
-from passk_rlhf.hook import Groups, designed_advantages, refuse_missing_rewards  # noqa: E402
+from passk_rlhf.hook import Groups, designed_advantages, settle_missing_rewards  # noqa: E402
 from shaping import DesignError, RewardError, loads  # noqa: E402
 
 CONFIGS = {name: Path(f"configs/{name}.yaml").read_text() for name in ("passk", "grpo_sample_std", "dr_grpo", "rloo")}
@@ -217,7 +217,7 @@ def test_an_answer_without_reward_is_named_before_openrlhf_fails_on_it():
         Experience(rewards=None, prompts=["find the way"]),
     ]
     with pytest.raises(RewardError, match=r"no reward \(None\) for answer 1 .* 1 of 2(.|\n)*'find the way'"):
-        refuse_missing_rewards(samples)
+        settle_missing_rewards(samples, drop=False)
 
 
 def test_scatter_undoes_gather_for_any_permutation_and_cut():
@@ -318,3 +318,24 @@ def test_draws_differ_from_step_to_step_and_can_be_repeated():
         return [found[i][0].item() for i in range(32)]
 
     assert credit(3) == credit(3) != credit(4)
+
+
+def test_a_design_that_leaves_missing_answers_out_trains_on_the_rest_and_counts_them():
+    design = "on_missing: drop\nadvantage: r - mean(r)"
+    experiences = batch([1, float("nan"), 0, 0, 1, 1, 0, 0], order=[3, 1, 0, 2, 7, 5, 4, 6])
+    found = advantages(compute(design, experiences))
+    assert [found[i][0].item() for i in range(4)] == pytest.approx([2 / 3, 0, -1 / 3, -1 / 3])
+    assert [found[i][0].item() for i in range(4, 8)] == [0.5, 0.5, -0.5, -0.5]
+    for experience in experiences:
+        assert experience.info["design/dropped"].tolist() == pytest.approx([1 / 8] * len(experience.index))
+        assert experience.info["reward"].isfinite().all() and experience.info["group_reward_std"].isfinite().all()
+
+
+def test_an_answer_whose_reward_call_failed_becomes_one_that_is_missing():
+    samples = [
+        Experience(rewards=torch.tensor([1.0]), scores=torch.tensor([1.0]), info={"reward": torch.tensor([1.0])}),
+        Experience(rewards=None, info={}),
+    ]
+    settle_missing_rewards(samples, drop=True)
+    assert samples[1].rewards.isnan().all() and samples[1].scores.isnan().all()
+    assert samples[0].info.keys() == samples[1].info.keys()

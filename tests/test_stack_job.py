@@ -11,15 +11,20 @@ import tempfile
 import time
 from pathlib import Path
 
-import oracle
 import pytest
 from test_stack_training import PROMPTS, ROOT, N, command, environment
 
 pytestmark = pytest.mark.stack
 
 RAY = Path(sys.executable).with_name("ray")
-# No estimator of OpenRLHF, and no file of configs/.
-DESIGN = "name: mine\nadvantage: {correct: n_neg / N, wrong: -2 * n_pos / N}\n"
+# No estimator of OpenRLHF, and no file of configs/; it sees how far the run is, lengths and log-probabilities.
+DESIGN = """name: mine
+use: {base: rest.yaml}
+advantage:
+  correct: n_neg / N + progress
+  wrong: base + surprisal / 1000
+"""
+REST = "name: rest\nadvantage: -length / 10\n"
 
 
 def free_port():
@@ -76,6 +81,7 @@ def test_a_submitted_job_trains_on_a_design_that_no_worker_can_read(head, tmp_pa
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "mine.yaml").write_text(DESIGN)
+    (mine / "rest.yaml").write_text(REST)
     entrypoint = " ".join(command(tmp_path, steps=2)) + " --advantage-design mine.yaml"
     status, log = submit(head, "sh", "-c", f"cd {mine} && exec {entrypoint}")
     assert status == 0, log[-8000:]
@@ -83,22 +89,24 @@ def test_a_submitted_job_trains_on_a_design_that_no_worker_can_read(head, tmp_pa
     assert "shaping: design mine active in PPOTrainer" in log
 
     lines = [json.loads(line) for line in (tmp_path / "record").read_text().splitlines()]
-    samples = [
-        (line["prompts"][i], line["scores"][i], line["advantages"][i], line["action_mask"][i])
-        for line in lines
-        for i in range(len(line["index"]))
-    ]
+    names = ("prompts", "scores", "advantages", "action_mask", "action_log_probs")
+    samples = [{name: line[name][i] for name in names} for line in lines for i in range(len(line["index"]))]
     assert len(samples) == 2 * PROMPTS * N
-    signs = set()
-    for prompt in {prompt for prompt, *_ in samples}:
-        group = [sample for sample in samples if sample[0] == prompt]
-        n_pos = sum(score for _, score, _, _ in group)
-        for _, score, advantage, mask in group:
-            expected = (N - n_pos) / N if score else -2 * n_pos / N
-            assert {a for a, m in zip(advantage, mask, strict=True) if m} == {expected}
-            signs.add((expected > 0) - (expected < 0))
-    assert signs >= {-1, 1}
-    assert oracle.dr_grpo([1, 0])[1] == -0.5  # Dr.GRPO would give -n_pos / N: this is not it
+    seen = set()
+    for step in (0, 1):
+        of_step = samples[step * PROMPTS * N : (step + 1) * PROMPTS * N]
+        for prompt in {sample["prompts"] for sample in of_step}:
+            group = [sample for sample in of_step if sample["prompts"] == prompt]
+            n_pos = sum(sample["scores"] for sample in group)
+            for sample in group:
+                mask = sample["action_mask"]
+                logprobs = [value for value, there in zip(sample["action_log_probs"], mask, strict=True) if there]
+                correct, length = sample["scores"] == 1, len(logprobs)
+                expected = (N - n_pos) / N + step / 2 if correct else -length / 10 - sum(logprobs) / length / 1000
+                found = {value for value, there in zip(sample["advantages"], mask, strict=True) if there}
+                assert len(found) == 1 and found.pop() == pytest.approx(expected, abs=1e-6)
+                seen.add((step, correct))
+    assert seen == {(0, True), (0, False), (1, True), (1, False)}
 
 
 def test_a_cluster_with_too_few_gpus_is_refused_by_number(head, tmp_path):
