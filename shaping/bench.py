@@ -6,7 +6,8 @@ Everything is a ratio from one run on one device, of medians:
     checked   the same with the checks of rewards around it, as a trainer calls it
     compiled  the same function under torch.compile, with --compile
     by hand   against the same formula as one would write it in torch
-    loop      a Python loop over 1,024 groups of 16, by hand where there is a column for it: how many times slower
+    loop      how many times slower a Python loop over the prompts is, for 1,024 groups of 16: the answers of one
+              prompt are picked from the batch, computed (by hand where there is a column for it) and put back
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from shaping.draws import members
 
 N = 16
 LOOPED = 1_024  # groups
+BUDGET = 0.5  # seconds for what is timed, if 15 calls fit
 DEFAULT = ("passk", "psr", "combination", "grpo", "grpo_sample_std", "dr_grpo", "rloo", "maxrl", "rs_grpo", "pkpo")
 Batch = tuple[Tensor, ...]
 
@@ -77,25 +79,27 @@ def bench(files: list[str], prompts: int, compile_too: bool) -> int:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if not files:
         files = [f"configs/{name}.yaml" for name in DEFAULT]
-    copy = _seconds(torch.Tensor.clone, _rewards(prompts, device))
+    reward_PN = _rewards(prompts, device)
+    copy = partial(torch.clone, reward_PN)
     name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{prompts:,} groups of {N}, float32, {name}; a copy of the rewards takes {copy * 1e3:.1f} ms\n")
+    print(f"{prompts:,} groups of {N}, float32, {name}; a copy of the rewards takes {_seconds(copy)[0] * 1e3:.1f} ms\n")
     titles = ["copy", "checked", *(["compiled"] if compile_too else []), "by hand", "loop"]
     print(f"{'design':24}" + "".join(f"{title:>10}" for title in titles))
     for file in files:
         design = shaping.load(file)
         moment = design.moment(0, 1) if design.clock else None
         function = lower.lowered(design, N, torch.float32, device, moment)
+        by_hand = BY_HAND.get(Path(file).stem)
         batch = _batch(design, prompts, device)
-        alone = _seconds(function, *batch)
-        row = [alone / copy, _seconds(partial(_called, design), *batch) / copy]
+        alone = partial(function, *batch)
+        row = [_ratio(alone, copy), _ratio(partial(_called, design, *batch), copy)]
         if compile_too:
             torch._dynamo.reset()
-            row.append(_seconds(torch.compile(function), *batch) / copy)
-        by_hand = BY_HAND.get(Path(file).stem)
-        row.append(alone / _seconds(by_hand, batch[0]) if by_hand else float("nan"))
+            row.append(_ratio(partial(torch.compile(function), *batch), copy))
+        row.append(_ratio(alone, partial(by_hand, reward_PN)) if by_hand else float("nan"))
         small = _batch(design, LOOPED, device)
-        row.append(_loop_seconds(by_hand or function, small if not by_hand else small[:1]) / _seconds(function, *small))
+        looped = partial(_loop, by_hand or function, small[:1] if by_hand else small)
+        row.append(_seconds(looped)[0] / _seconds(partial(function, *small))[0])  # in turn, caches would be cold
         cells = ["" if value != value else f"{value:,.0f}" if value >= 100 else f"{value:.2f}" for value in row]
         print(f"{design.name:24}" + "".join(f"{cell:>10}" for cell in cells), flush=True)
     return 0
@@ -126,27 +130,38 @@ def _called(design: Design, *batch: Tensor) -> Tensor:
     return design(batch[0], batch[1], **dict(zip(names, batch[2 : 2 + len(names)], strict=True)), **time_of_run)
 
 
-def _loop_seconds(function: Callable, batch: Batch) -> float:
-    """One call a group, as code that handles one prompt after the other makes."""
-    started = time.perf_counter()
-    for i in range(LOOPED):
-        function(*(column[i : i + 1] for column in batch))
-    _wait(batch[0])
-    return time.perf_counter() - started
+def _loop(function: Callable, batch: Batch) -> Tensor:
+    """As trainers have it that keep a flat batch: `rows` are the answers to one prompt."""
+    signal_B = [column.flatten() for column in batch if column.shape == batch[0].shape]
+    drawn_PMk = batch[len(signal_B) :]
+    advantage_B = torch.empty_like(signal_B[0])
+    row_PN = torch.arange(LOOPED * N, device=advantage_B.device).view(LOOPED, N)
+    for i, rows in enumerate(row_PN):
+        group = [column[rows].unsqueeze(0) for column in signal_B] + [column[i : i + 1] for column in drawn_PMk]
+        advantage_B[rows] = function(*group).squeeze(0)
+    return advantage_B
 
 
-def _seconds(function: Callable, *batch: Tensor, most: int = 15) -> float:
-    """The median time of a call, after two to warm up."""
-    times = []
-    for _ in range(most + 2):
-        _wait(batch[0])
-        started = time.perf_counter()
-        function(*batch)
-        _wait(batch[0])
-        times.append(time.perf_counter() - started)
-    return statistics.median(times[2:])
+def _ratio(function: Callable, reference: Callable) -> float:
+    """How many times longer it takes: the two in turn, so that a machine that slows down slows both."""
+    ours, theirs = _seconds(function, reference)
+    return ours / theirs
 
 
-def _wait(tensor: Tensor) -> None:
-    if tensor.is_cuda:
+def _seconds(*functions: Callable[[], Tensor], least: int = 15) -> list[float]:
+    """The median time of each, after two calls to warm up: as many rounds as the budget has room for."""
+    times: list[list[float]] = [[] for _ in functions]
+    began = time.perf_counter()
+    while len(times[0]) < least + 2 or (len(times[0]) < 1_000 and time.perf_counter() - began < BUDGET):
+        for function, taken in zip(functions, times, strict=True):
+            _wait()
+            started = time.perf_counter()
+            function()
+            _wait()
+            taken.append(time.perf_counter() - started)
+    return [statistics.median(taken[2:]) for taken in times]
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
         torch.cuda.synchronize()

@@ -125,6 +125,8 @@ def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
             message = f"{bound.name} = {value} is outside {low}..{high}, its range for groups of N = {N}{when}"
             own = bound.name in design.params and bound.span.source == design.source
             hint = f"set it with --advantage-param {bound.name}=..." if own else "set it under `use:`"
+            if own and design.params[bound.name].schedule is not None:
+                hint = f"keep it there: schedule: clip(..., {low}, {high})"
             raise DesignError(located(bound.span, message, hint))
 
 
@@ -209,7 +211,8 @@ class Gaps:
                         return found
                 return self.empty(node, everyone)
             case Draws(advantage=advantage):
-                return self.find(advantage, cases[:1])
+                found = self.find(advantage, cases[:1])
+                return found and (*found[:2], "say what such draws get: `flat: 0` under `draws:`")
         return None
 
     def empty(self, node: Reduce, cases: list[Case]) -> Gap | None:
@@ -228,6 +231,9 @@ class Gaps:
             return None  # an answer has a token
         if node.over == BATCH and node.where is None and needed == 1 and not self.filtered:
             return None
+        if node.over == GROUP and node.where is None:
+            few = f"groups of {self.sizes(node, cases)} have too few answers for this {node.reduction.name}"
+            return node.span, few, f"it needs {needed}: take a smaller ddof, or larger groups"
         what = "is no value" if needed == 1 else f"are fewer than {needed} values"
         return node.span, f"for some rewards there {what} for this {node.reduction.name}"
 

@@ -148,7 +148,10 @@ class Design:
         if not 0 <= step <= total_steps or total_steps < 1:
             raise DesignError(f"design {self.name!r}: step {step} of {total_steps} is no point in a run")
         names = self.constants(Moment(step, total_steps, ()))
-        return Moment(step, total_steps, tuple(constant(node, names) for node in self.clock))
+        try:
+            return Moment(step, total_steps, tuple(constant(node, names) for node in self.clock))
+        except DesignError as error:
+            raise DesignError(f"{error}\nhint: that is at step {step} of a run of {total_steps}") from None
 
     def constants(self, moment: Moment | None) -> dict[str, Fraction]:
         """Every name of constant scope but N."""

@@ -2,8 +2,8 @@
 
 Drawn by counting, not by a generator with a state: the place of an answer in
 its draw is decided by a hash of (seed, step, prompt, draw, answer), so the same
-seed and step give the same draws on every device, in every process, and
-whatever else is in the batch.
+seed and step give the prompt at the same place of a batch the same draws on
+every device, in every process, and whatever the other prompts are.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from functools import lru_cache
 
 from shaping import real
 from shaping.design import Design, Moment
@@ -93,6 +94,7 @@ def table(design: Design, N: int, moment: Moment | None = None) -> list[Pair]:
     return [pair(design, N, n_pos, moment) for n_pos in range(N + 1)]
 
 
+@lru_cache(maxsize=8192)
 def pair(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Pair:
     """One row of `table`."""
     group = counted_group(design, N, n_pos, moment)

@@ -26,6 +26,7 @@ from shaping.vocabulary import (
     OPERATORS,
     REDUCTIONS,
     SCOPES,
+    SIGNALS,
     TOKEN,
     Function,
     Reduction,
@@ -91,6 +92,8 @@ def _syntax_hint(text: str) -> str:
         return "a choice is written: a if n_pos > 0 else b"
     if re.search(r"(?<![=<>!])=(?!=)", text):
         return "two values are compared with =="
+    if re.search(r"\bif\b", text) and not re.search(r"\belse\b", text):
+        return "a choice has an else: a if n_pos > 0 else b"
     if "&&" in text or "||" in text:
         return "write: and, or, not"
     return "check the parentheses and operators around this place"
@@ -166,6 +169,9 @@ class _Reader:
         if found is None:
             if name in FUNCTIONS or name in REDUCTIONS:
                 self.refuse(tree, "is a function", f"call it: {name}(...)")
+            if name in SIGNALS and SIGNALS[name].section:
+                known = "is made by the section" if SIGNALS[name].section == "draws" else "exists only in the section"
+                self.refuse(tree, "is not known here", f"it {known} `{SIGNALS[name].section}:`")
             message = f"unknown name {name!r} in '{self.where}'"
             raise DesignError(located(self.span(tree), message, names_hint(name, self.names)))
         return found

@@ -221,6 +221,11 @@ def choose(condition: Tensor, then: Tensor | float, otherwise: Tensor | float, *
     return torch.where(condition, then, otherwise)
 
 
+def fill(x_PN: Tensor, flat_P1: Tensor, flat: float) -> Tensor:
+    """`choose(flat_P1, flat, x_PN)` in the memory of `x_PN`, which nothing else reads."""
+    return x_PN.masked_fill_(flat_P1, flat)
+
+
 def _alike(a: Tensor | float, b: Tensor | float) -> tuple[Tensor, Tensor]:
     like = a if isinstance(a, Tensor) else b
     return torch.as_tensor(a, dtype=like.dtype, device=like.device), torch.as_tensor(

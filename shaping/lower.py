@@ -41,6 +41,8 @@ from shaping.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS, TOKEN
 _LOGICAL = {OPERATORS[name] for name in ("and", "or", "not")}
 _COMPARING = {OPERATORS[name] for name in ("less", "at_most", "more", "at_least", "equal", "unequal")}
 
+_FRESH = {operator.add, operator.sub, operator.mul, operator.truediv}  # their results are nobody else's memory
+
 
 def inputs(design: Design) -> list[str]:
     """The signals that the compiled function takes after rewards and scores, in this order."""
@@ -166,7 +168,21 @@ class _Lowering:
             read = [self.spread(self.numeric(self.lower(node))) for node in token_inputs(self.design)]
             self.graph.output((value, *read))
         self.graph.eliminate_dead_code()
+        self.share()
         return fx.GraphModule(self.root, self.graph, class_name="Advantage")
+
+    def share(self) -> None:
+        """Where mean(x) itself is needed, x - mean(x) takes it from there; `flat` goes where the values are."""
+        means = {node.args: node for node in self.graph.nodes if node.target is kernels.mean}
+        for node in list(self.graph.nodes):
+            if node.target is kernels.centred and node.args in means:
+                if node < means[node.args]:
+                    node.prepend(means[node.args])
+                node.target, node.args = operator.sub, (node.args[0], means[node.args])
+            if node.target is kernels.choose and node.args[0].name.startswith("flat_P1"):
+                flat_P1, flat, body = node.args
+                if isinstance(flat, float) and body.target in _FRESH and len(body.users) == 1:
+                    node.target, node.args, node.kwargs = kernels.fill, (body, flat_P1, flat), {}
 
     def token_module(self) -> fx.GraphModule:
         self.tables = False

@@ -21,6 +21,7 @@ from fractions import Fraction
 from math import comb, inf, isqrt
 
 from mpmath.ctx_iv import MPIntervalContext
+from mpmath.libmp import from_rational, round_ceiling, round_floor
 
 _iv = MPIntervalContext()
 _PRECISIONS = (80, 160, 320, 640, 1280, 2560)
@@ -68,6 +69,10 @@ def multiply(a: Real, b: Real) -> Real:
         return Fraction(0)
     if isinstance(a, General) or isinstance(b, General):
         return General("multiply", (a, b))
+    if isinstance(a, Fraction):
+        a, b = b, a
+    if isinstance(b, Fraction):
+        return Surd(tuple((c * b, q) for c, q in a.terms))
     return _collect([(c * d, p * q) for c, p in _terms(a) for d, q in _terms(b)])
 
 
@@ -187,6 +192,8 @@ def compare(a: Real, b: Real) -> int:
 def sign(a: Real) -> int:
     if isinstance(a, Fraction):
         return (a > 0) - (a < 0)
+    if isinstance(a, Surd) and len(a.terms) == 1:
+        return sign(a.terms[0][0])
     for low, high in _enclosures(a):
         if low > 0:
             return 1
@@ -262,10 +269,9 @@ _ENCLOSE = {
 def _enclose(a: Real, known: dict[int, object]):
     if id(a) not in known:
         if isinstance(a, Fraction):
-            known[id(a)] = _iv.mpf(a.numerator) / _iv.mpf(a.denominator)
+            known[id(a)] = _interval(a, a)
         elif isinstance(a, Surd):
-            terms = (_enclose(c, known) * _iv.sqrt(_enclose(q, known)) for c, q in a.terms)
-            known[id(a)] = sum(terms, _iv.mpf(0))
+            known[id(a)] = _interval(*_surd_bounds(a, _iv.prec))
         else:
             known[id(a)] = _ENCLOSE[a.operation](*(_enclose(operand, known) for operand in a.operands))
     return known[id(a)]
@@ -274,10 +280,33 @@ def _enclose(a: Real, known: dict[int, object]):
 def _enclosures(a: Real) -> Iterator[tuple[Fraction, Fraction]]:
     """Ever closer pairs of rationals with `a` between them; those that are infinitely wide are left out."""
     for precision in _PRECISIONS:
+        if isinstance(a, Surd):
+            yield _surd_bounds(a, precision)
+            continue
         _iv.prec = precision
         interval = _enclose(a, {})
         if interval.a > -inf and interval.b < inf:
             yield _fraction(interval.a), _fraction(interval.b)
+
+
+def _interval(low: Fraction, high: Fraction):
+    ends = (low, round_floor), (high, round_ceiling)
+    return _iv.make_mpf(tuple(from_rational(q.numerator, q.denominator, _iv.prec, end) for q, end in ends))
+
+
+def _surd_bounds(a: Surd, precision: int) -> tuple[Fraction, Fraction]:
+    roots = [(c, _root_bounds(q, precision)) for c, q in a.terms]
+    low, high = (sum((c * root[(c < 0) ^ end] for c, root in roots), Fraction(0)) for end in (False, True))
+    return low, high
+
+
+def _root_bounds(q: Fraction, precision: int) -> tuple[Fraction, Fraction]:
+    """Two rationals with sqrt(q) between them, of at least that many equal bits: sqrt(n / d) = sqrt(n d) / d."""
+    product = q.numerator * q.denominator
+    shift = max(0, precision - product.bit_length() // 2)
+    root = isqrt(product << 2 * shift)
+    scale = q.denominator << shift
+    return Fraction(root, scale), Fraction(root + 1, scale)
 
 
 def _fraction(end) -> Fraction:

@@ -67,7 +67,9 @@ def test_a_design_that_looks_at_more_than_verdicts_says_why_it_has_no_table(name
     assert f"no table of verdicts: {why}\n" in capsys.readouterr().out
 
 
-def test_bench_prints_ratios(capsys):
+def test_bench_prints_ratios(capsys, monkeypatch):
+    monkeypatch.setattr("shaping.bench.BUDGET", 0)
+    monkeypatch.setattr("shaping.bench.LOOPED", 16)
     assert main(["bench", PASSK, str(ROOT / "configs" / "gfpo.yaml"), "--prompts", "2000"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("2,000 groups of 16, float32")

@@ -5,10 +5,11 @@ import random
 
 import pytest
 import torch
-from samples import design, grpo, passk, rows
+from samples import CONFIGS, design, grpo, passk, rows
 
 import shaping
 from shaping import exact, lower, real
+from shaping.apply import evaluated, token_advantage
 from shaping.errors import DesignError
 
 # ---------------------------------------------------------------- tables
@@ -308,3 +309,41 @@ def test_the_result_is_never_the_callers_own_memory():
     assert rewards.tolist() == [[1, 0.5], [0, 2]] and credit.tolist() == [[2, 1.5], [1, 3]]
     design("r if progress < 2 else 0")(rewards, step=0, total_steps=1).zero_()
     assert rewards.tolist() == [[1, 0.5], [0, 2]]
+
+
+# ---------------------------------------------------------------- sections
+
+
+def test_a_draw_may_read_what_an_answer_has_besides_its_reward():
+    text = "draws: {size: 2, count: 2, disjoint: yes, reward: mean(surprisal), advantage: reward}\nadvantage: drawn\n"
+    logprob = rows([-1, -3, 0, -2])  # draws of surprisals 1, 3 and 0, 2
+    assert shaping.loads(text)(rows([0, 0, 0, 0]), logprob=logprob).tolist() == [[2, 2, 1, 1]]
+
+
+def test_a_schedule_may_count_steps():
+    later = shaping.loads("params: {k: {default: 1, schedule: k + step}}\nadvantage: k * r")
+    assert later(rows([1, 0]), step=3, total_steps=10).tolist() == [[4, 0]]
+
+
+def test_what_a_token_section_takes_of_its_answer_may_hold_a_mean_over_tokens():
+    tokens = shaping.loads("advantage: 2 * r\ntoken: A * mean(token_surprisal) * position")
+    _, *read = evaluated(tokens, rows([1, 0]), None, {}, None, 0)
+    logprob, mask = rows([-1, -3, -9], [-1, -1, -1]), rows([1, 1, 0], [1, 1, 1])
+    got = token_advantage(tokens, 2, logprob, mask, [value.flatten() for value in read])
+    assert got.tolist() == [[0, 4, 0], [0, 0, 0]]  # advantage 2, surprisals 1 and 3
+
+
+def test_a_mean_that_stands_alone_and_in_a_difference_is_computed_once():
+    # std first, so that the mean comes after the difference: (r - 1/2) / (1/2) and 1/2 on top
+    both = design("(r - mean(r)) / std(r) + mean(r)", flat=0)
+    assert both(rows([1, 0], [1, 1])).tolist() == [[1.5, -0.5], [0, 0]]
+    assert both.source_code(2).count("shaping_kernels_mean") == 1
+    assert "shaping_kernels_mean" not in design("(r - mean(r)) / std(r)", flat=0).source_code(2)
+
+
+def test_flat_is_written_over_no_value_that_something_else_reads():
+    # the quotient stands in `flat` group's own sum as well: 1/2 + 1/2 and, where it has no value, 7
+    twice = design("q + q", flat=7, let={"q": "r / mean(r)"})
+    assert twice(rows([1, 0], [0, 0])).tolist() == [[4, 0], [7, 7]]
+    nested = shaping.loads("use: {g: grpo.yaml}\nadvantage: g + r", str(CONFIGS / "own.yaml"))
+    assert nested(rows([1, 0], [1, 1])).tolist() == [[2, -1], [1, 1]]

@@ -23,18 +23,22 @@ def test_torch_compile_takes_it_whole(make):
     assert function(batch, batch).any()
 
 
-@pytest.mark.parametrize(
-    "name", ["passk_bootstrap", "adaptive_entropy", "bnpo", "gfpo", "pkpo_loo", "grpo_lead", "opo"]
-)
-def test_torch_compile_takes_draws_ranks_batches_and_selections_whole(name):
-    made, generator = shaping.load(CONFIGS / f"{name}.yaml"), torch.Generator().manual_seed(0)
-    function = lower.lowered(made, 8)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_torch_compile_takes_every_design_whole(path):
+    made, generator = shaping.load(path), torch.Generator().manual_seed(0)
+    function = lower.lowered(made, 8, moment=made.moment(0, 10) if made.clock else None)
     batch = (torch.rand(6, 8, generator=generator) < 0.2).float()
     more = [-torch.rand(6, 8, generator=generator) for _ in lower.inputs(made)]
     drawn = [torch.rand(6, 8, 8, generator=generator).argsort(-1)[..., :4] for _ in made.draws]
+    torch._dynamo.reset()
     compiled = torch.compile(function, fullgraph=True, backend="eager")
-    assert torch.equal(compiled(batch, batch, *more, *drawn), function(batch, batch, *more, *drawn))
-    assert function(batch, batch, *more, *drawn).any()
+    ours, theirs = (as_tuple(run(batch, batch, *more, *drawn)) for run in (compiled, function))
+    assert all(map(torch.equal, ours, theirs)) and any(part.any() for part in theirs)
+
+
+def as_tuple(result):
+    """With a `token:` section there is more than the advantages."""
+    return result if isinstance(result, tuple) else (result,)
 
 
 def test_the_code_can_be_read():
@@ -54,7 +58,7 @@ def test_the_code_can_be_read():
 
 def test_a_subexpression_that_occurs_twice_is_computed_once():
     code = design("(r - mean(r)) / std(r) + (r - mean(r)) * mean(r)", flat=0).source_code(4)
-    assert code.count("kernels_mean(") == code.count("kernels_centred(") == 1
+    assert code.count("kernels_mean(") == code.count("reward_PN - mean") == 1 and "centred(" not in code
 
 
 def test_no_loop_runs_over_prompts_or_answers():
