@@ -5,11 +5,15 @@ How the page is read, top to bottom:
     ```yaml      a design, the file configs/mine.yaml from here on; after <!-- fragment --> a part of one, not run
     ```python    with >>>: a doctest, in which `design` is that file; without: run as it stands
     ```          beginning with configs/mine.yaml: the error that this file gives once the line shown stands in it
+    ```console   a command after `$ ` and its output, in which a line `...` leaves lines out
 """
 
+import contextlib
 import doctest
 import importlib.util
+import io
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +23,7 @@ import pytest
 import torch
 
 import shaping
+from shaping import cli
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "language.md").read_text()
@@ -47,6 +52,8 @@ def wrong(page):
             found += wrong_design(design)
         elif language == "python":
             found += wrong_python(text, line, names)
+        elif language == "console":
+            found += wrong_output(text)
         elif language == "" and text.startswith(str(MINE)):
             found += wrong_error(text, design)
     return found
@@ -74,6 +81,16 @@ def wrong_python(text, line, names):
     doctest.DocTestRunner(verbose=False).run(test, out=said.append, clear_globs=False)
     names.update(test.globs)
     return ["".join(said)] if said else []
+
+
+def wrong_output(text):
+    command, _, said = text.partition("\n")
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        cli.main(shlex.split(command.removeprefix("$ python -m shaping ")))
+    pattern = ".*".join(re.escape(part) for part in said.split("...\n"))
+    is_so = re.fullmatch(pattern, output.getvalue().rstrip("\n") + "\n", re.DOTALL)
+    return [] if is_so else [f"said:\n{said}is:\n{output.getvalue()}"]
 
 
 def wrong_error(text, design):
@@ -105,7 +122,7 @@ def test_every_yaml_block_is_a_whole_design_or_marked_as_a_fragment():
 
 
 def test_no_block_of_the_page_is_left_out_by_these_tests():
-    counted = {"yaml", "python", ""}
+    counted = {"yaml", "python", "console", ""}
     assert {language for _, language, _, _ in blocks(PAGE)} == counted
     assert 2 * len(blocks(PAGE)) == len(re.findall(r"^```", PAGE, re.MULTILINE))
     for _, language, text, _ in blocks(PAGE):
@@ -120,6 +137,7 @@ def test_no_block_of_the_page_is_left_out_by_these_tests():
         pytest.param("Fraction(-1, 2)", "Fraction(-1, 3)", id="a wrong fraction"),
         pytest.param("is one value a group\n", "is one value a batch\n", id="a wrong message"),
         pytest.param("^\nhint: use it", " ^\nhint: use it", id="a caret in the wrong place"),
+        pytest.param("    2      1.0000", "    2      1.0001", id="a wrong number of a command"),
         pytest.param("at prompt 0, answer 0", "at prompt 0, answer 1", id="a wrong error of a reward"),
         pytest.param("keep: 0 < n_pos < N\n", "keep: 0 < n_pos < M\n", id="a design with an unknown name"),
         pytest.param("1 | advantage: r - mean(p)", "1 | advantage: r - mean(r)", id="an error that is none"),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import shaping
+from shaping.cli import main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -20,6 +21,11 @@ def block(language, containing):
 
 def test_the_design_shown_is_the_file():
     assert block("yaml", "name: passk") == (ROOT / "configs" / "passk.yaml").read_text()
+
+
+def test_the_table_shown_is_what_show_prints(capsys):
+    assert main(["show", str(ROOT / "configs" / "passk.yaml"), "--n", "8"]) == 0
+    assert block("", "groups of 8") in capsys.readouterr().out
 
 
 def test_the_error_shown_is_what_a_wrong_name_gives():
