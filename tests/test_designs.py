@@ -1,6 +1,7 @@
 """The designs in configs/ give the numbers of the papers: each against the oracle, for groups up to eight."""
 
 import random
+import re
 from fractions import Fraction as F
 from pathlib import Path
 
@@ -174,4 +175,8 @@ def test_every_design_is_named_after_its_file_and_says_where_it_comes_from():
     for path in CONFIGS.glob("*.yaml"):
         text = path.read_text()
         assert shaping.load(path).name == path.stem
-        assert "# Source:" in text and f"--advantage-design configs/{path.name}" in text, path
+        assert (
+            "# Source:" in text
+            and re.search(r"^#.*\bNot \w", text, re.M)
+            and f"--advantage-design configs/{path.name}" in text
+        ), path
