@@ -94,6 +94,24 @@ def table(design: Design, N: int, moment: Moment | None = None) -> list[Pair]:
     return [pair(design, N, n_pos, moment) for n_pos in range(N + 1)]
 
 
+def verdict_pair(
+    design: Design, N: int, n_pos: int, moment: Moment | None = None, params: Mapping[str, Real] | None = None
+) -> Pair:
+    """What a correct answer (reward and score 1) and a wrong one (0) get, whatever else the design could read of rewards.
+
+    `params` are in place of the design's own, such as {'k': Fraction(8)}.
+
+    Raises:
+      DesignError: the design has no value there.
+      KeyError: it reads something that verdicts do not decide, such as `length`.
+    """
+    known = [{name: Fraction(verdict) for name in ("correct", "r", "score")} for verdict in (1, 0)]
+    names = shared(design, N, n_pos, moment) | dict(params or {})
+    group = Group(names, list(zip((n_pos, N - n_pos), known, strict=True)))
+    values = iter(_answers(design, group))
+    return tuple(next(values) if count else None for count, _ in group.kinds)
+
+
 @lru_cache(maxsize=8192)
 def pair(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Pair:
     """One row of `table`."""
@@ -103,7 +121,7 @@ def pair(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Pa
 
 
 def counted_group(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Group:
-    """N answers of which n_pos are correct; kind 0 is the correct ones, kind 1 the wrong ones."""
+    """N answers of which n_pos are correct; kind 0 is the correct ones, kind 1 the wrong ones. Rewards are not known."""
     kinds = [(n_pos, {"correct": Fraction(1)}), (N - n_pos, {"correct": Fraction(0)})]
     return Group(shared(design, N, n_pos, moment), kinds)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
@@ -43,6 +43,7 @@ def parse(
     place: Callable[[int, int], Span],
     lookup: Callable[[str, Span], Node | None],
     names: Iterable[str],
+    functions: Mapping[str, Function] = FUNCTIONS,
 ) -> Node:
     """Read one formula.
 
@@ -52,6 +53,7 @@ def parse(
       place: character offsets in `text` → the span in the file.
       lookup: a name → what it stands for, or None if there is no such name.
       names: every name `lookup` knows, for hints.
+      functions: those that may be called, besides reductions; an objective has its own (objective.py).
 
     Raises:
       DesignError: at the first thing that is not part of the language.
@@ -82,7 +84,7 @@ def parse(
         raise DesignError(
             located(place(at, at + 1), f"cannot read '{where}' as a formula", _syntax_hint(text))
         ) from None
-    return _Reader(line, indent, where, place, lookup, names).read(tree, 0)
+    return _Reader(line, indent, where, place, lookup, names, {**FUNCTIONS, **functions}).read(tree, 0)
 
 
 def _syntax_hint(text: str) -> str:
@@ -124,6 +126,7 @@ class _Reader:
     place: Callable[[int, int], Span]
     lookup: Callable[[str, Span], Node | None]
     names: Iterable[str]
+    functions: Mapping[str, Function]
 
     def read(self, tree: ast.expr, depth: int) -> Node:
         if depth > MAX_DEPTH:
@@ -167,7 +170,7 @@ class _Reader:
     def name(self, tree: ast.Name, name: str) -> Node:
         found = self.lookup(name, self.span(tree))
         if found is None:
-            if name in FUNCTIONS or name in REDUCTIONS:
+            if name in self.functions or name in REDUCTIONS:
                 self.refuse(tree, "is a function", f"call it: {name}(...)")
             if name in SIGNALS and SIGNALS[name].section:
                 known = "is made by the section" if SIGNALS[name].section == "draws" else "exists only in the section"
@@ -184,19 +187,19 @@ class _Reader:
         keywords: list[ast.keyword],
         inner: Callable[[ast.expr], Node],
     ) -> Node:
-        if name in REDUCTIONS and (len(args) == 1 or name not in FUNCTIONS):
+        if name in REDUCTIONS and (len(args) == 1 or name not in self.functions):
             return self.reduce(tree, REDUCTIONS[name], args, keywords, inner)
-        if name not in FUNCTIONS:
-            known = {*FUNCTIONS, *REDUCTIONS}
+        if name not in self.functions:
+            known = {*self.functions, *REDUCTIONS}
             message = f"unknown function {name!r} in '{self.where}'"
             raise DesignError(located(self.span(tree.func), message, names_hint(name, known, "functions")))
-        fewest, most = FUNCTIONS[name].arity
+        fewest, most = self.functions[name].arity
         if keywords:
             self.refuse(tree, "takes no options", f"{name} takes values alone")
         if not fewest <= len(args) <= most:
             count = str(fewest) if fewest == most else f"{fewest} to {most}"
             self.refuse(tree, f"takes {count} argument{'s' * (most > 1)}, got {len(args)}")
-        return self.apply(FUNCTIONS[name], args, tree)
+        return self.apply(self.functions[name], args, tree)
 
     def reduce(
         self,
