@@ -97,7 +97,7 @@ def table(design: Design, N: int, moment: Moment | None = None) -> list[Pair]:
 def verdict_pair(
     design: Design, N: int, n_pos: int, moment: Moment | None = None, params: Mapping[str, Real] | None = None
 ) -> Pair:
-    """What a correct answer (reward and score 1) and a wrong one (0) get, whatever else the design could read of rewards.
+    """What a correct answer (reward and score 1) and a wrong one (both 0) get, of a design for any rewards too.
 
     `params` are in place of the design's own, such as {'k': Fraction(8)}.
 
@@ -121,7 +121,7 @@ def pair(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Pa
 
 
 def counted_group(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Group:
-    """N answers of which n_pos are correct; kind 0 is the correct ones, kind 1 the wrong ones. Rewards are not known."""
+    """N answers of which n_pos are correct; kind 0 is the correct ones, kind 1 the wrong ones."""
     kinds = [(n_pos, {"correct": Fraction(1)}), (N - n_pos, {"correct": Fraction(0)})]
     return Group(shared(design, N, n_pos, moment), kinds)
 

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import comb
 
 from shaping import real
@@ -61,7 +62,7 @@ def weight(pairs: Sequence[Pair]) -> list[Real]:
     >>> weight(table(loads("advantage: correct - p"), 3))     # Dr.GRPO: w = (N - 1) / N
     [Fraction(2, 3), Fraction(2, 3), Fraction(2, 3)]
     """
-    return [real.subtract(after[0], before[1]) for before, after in zip(pairs, pairs[1:], strict=False)]
+    return [real.subtract(after[0], before[1]) for before, after in pairwise(pairs)]
 
 
 def group_reward(pairs: Sequence[Pair]) -> list[Real]:
