@@ -14,6 +14,7 @@
     advantage: {correct: ..., wrong: ..., flat: ...}
     advantage: {each: ..., flat: ...}
     token: A + token_surprisal                   what each token of an answer gets
+    claims: [zero_sum, ...]                      what the design says of itself; claims.py reads it, nothing here does
 
 `flat` is what every answer of a group gets when a formula has no value for one of them.
 """
@@ -46,6 +47,7 @@ SECTIONS = (
     "keep",
     "advantage",
     "token",
+    "claims",
 )
 DEFAULT_VERDICT = "score >= 1"
 T = TypeVar("T")

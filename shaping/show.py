@@ -12,15 +12,15 @@ from fractions import Fraction
 
 from shaping import exact, real
 from shaping.design import Design
-from shaping.nodes import Draws
-from shaping.vocabulary import ANSWER, BATCH, SIGNALS
+from shaping.rows import beyond_verdicts
+from shaping.vocabulary import SIGNALS
 
 
 def description(design: Design, N: int) -> str:
     parts = [f"{design.name}   {design.source.path}", "", _formulas(design), _facts(design)]
     moment = design.moment(0, 1) if design.clock else None
     when = ", at the beginning of a run" if design.clock else ""
-    why = _no_table(design)
+    why = beyond_verdicts(design)
     if why:
         parts += [f"no table of verdicts: {why}", ""]
     else:
@@ -42,22 +42,6 @@ def _facts(design: Design) -> str:
     facts.append(f"reads {', '.join(reads) or 'nothing'}")
     kind = "a table over n_pos" if design.tabulated else "a graph over the rewards"
     return "\n".join([*facts, f"compiled to {kind}", ""])
-
-
-def _no_table(design: Design) -> str:
-    more = {name for name in design.signals if name not in SIGNALS or _of_an_answer(name)}
-    if more:
-        return f"it reads {', '.join(sorted(more))}"
-    if any(isinstance(node, Draws) for node in design.nodes):
-        return "it draws at random"
-    if any(node.scope == BATCH for node in design.nodes):
-        return "it looks at other groups"
-    return ""
-
-
-def _of_an_answer(name: str) -> bool:
-    row = SIGNALS[name]
-    return row.scope == ANSWER and not row.counted and name not in ("r", "score") and row.section != "token"
 
 
 def _table(design: Design, N: int, moment) -> list[str]:

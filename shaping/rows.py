@@ -1,0 +1,130 @@
+"""Every 0/1 group of a design, smallest first: for each N and each parameter a row of n_pos = 0..N.
+
+A parameter whose range reaches to N is a count, and takes every whole number
+of its range; others keep their default. A design that changes over a run is
+looked at where check.py looks at it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from shaping import real
+from shaping.check import moments
+from shaping.design import Design, Moment
+from shaping.evaluate import constant
+from shaping.exact import Pair, verdict_pair
+from shaping.nodes import Draws, Name, walk
+from shaping.params import Param
+from shaping.real import Real
+from shaping.vocabulary import ANSWER, BATCH, SIGNALS
+
+Values = Mapping[str, Sequence[Fraction]]  # name of a parameter, or N → the values to look at
+
+
+@dataclass(frozen=True)
+class Row:
+    """The groups of N with n_pos = 0..N correct answers, at one setting of the parameters."""
+
+    N: int
+    params: Mapping[str, Fraction]
+    moment: Moment | None
+    pairs: tuple[Pair, ...]
+
+    def names(self, n_pos: int) -> dict[str, Real]:
+        """What formulas of claims read: an advantage that no answer has is 0."""
+        right, wrong = (Fraction(0) if value is None else value for value in self.pairs[n_pos])
+        counts = {"N": self.N, "n_pos": n_pos, "n_neg": self.N - n_pos, "p": Fraction(n_pos, self.N)}
+        found: dict[str, Real] = {name: Fraction(value) for name, value in counts.items()}
+        return found | self.params | {"correct": right, "wrong": wrong, "eta": self.eta(n_pos)}
+
+    def eta(self, n_pos: int) -> Real:
+        """n_pos |A_correct| + n_neg |A_wrong| (Chen et al. 2025, Eq. 16)."""
+        right, wrong = (Fraction(0) if value is None else real.absolute(value) for value in self.pairs[n_pos])
+        sides = real.multiply(Fraction(n_pos), right), real.multiply(Fraction(self.N - n_pos), wrong)
+        return real.add(*sides)
+
+    def where(self, n_pos: int | None = None) -> str:
+        """'N = 4, n_pos = 1, k = 2'."""
+        shown = {"N": self.N} | ({} if n_pos is None else {"n_pos": n_pos}) | dict(self.params)
+        text = ", ".join(f"{name} = {value}" for name, value in shown.items())
+        return f"{text}, at step {self.moment.step} of {self.moment.total_steps}" if self.moment else text
+
+
+def by_verdicts(design: Design) -> bool:
+    """Is there a row: do 0/1 rewards decide every advantage?"""
+    return not beyond_verdicts(design)
+
+
+def beyond_verdicts(design: Design) -> str:
+    """What else the design looks at, in words; '' if nothing."""
+    read = {name for name in design.signals if name not in SIGNALS or _of_an_answer(name)}
+    if read:
+        return f"it reads {', '.join(sorted(read))}"
+    if any(isinstance(node, Draws) for node in design.nodes):
+        return "it draws at random"
+    if any(node.scope == BATCH for node in design.nodes):
+        return "it looks at other groups"
+    return ""
+
+
+def rows(design: Design, when: Values, sizes: Sequence[int]) -> Iterator[Row]:
+    """All rows of groups of these sizes, or of those in `when`; settings that a range forbids are left out."""
+    points = list(moments(design))
+    for N in (int(value) for value in when["N"]) if "N" in when else sizes:
+        choices = [[(name, value) for value in _values(param, N, when)] for name, param in design.params.items()]
+        for params in map(dict, itertools.product(*choices)):
+            for moment in points:
+                if not in_range(design, N, params, moment):
+                    continue
+                pairs = (verdict_pair(design, N, n_pos, moment, params) for n_pos in range(N + 1))
+                yield Row(N, params, moment, tuple(pairs))
+
+
+def in_range(design: Design, N: int, params: Mapping[str, Real], moment: Moment | None = None) -> bool:
+    names = design.constants(moment) | {"N": Fraction(N)} | params
+    for bound in design.bounds:
+        low, high, value = (constant(node, names) for node in (bound.low, bound.high, bound.value))
+        if real.compare(value, low) < 0 or real.compare(value, high) > 0:
+            return False
+    return True
+
+
+def settings(design: Design, when: Values, sizes: Sequence[int]) -> str:
+    """What `rows` goes through, in words: 'N = 2..64, every k'."""
+    parts = []
+    if "N" in when:
+        parts.append(f"N = {', '.join(map(str, when['N']))}")
+    else:
+        parts.append(f"N = {sizes[0]}..{sizes[-1]}")
+    for name, param in design.params.items():
+        if name in when:
+            parts.append(f"{name} = {', '.join(map(str, when[name]))}")
+        else:
+            parts.append(f"every {name}" if is_count(param) else f"{name} = {param.value}")
+    if design.clock:
+        parts.append("at points of a run")
+    return ", ".join(parts)
+
+
+def is_count(param: Param) -> bool:
+    """Does its range reach to N?"""
+    reaches = param.high is not None and any(isinstance(node, Name) for node in walk(param.high))
+    return reaches and param.schedule is None
+
+
+def _values(param: Param, N: int, when: Values) -> Sequence[Fraction]:
+    if param.name in when:
+        return when[param.name]
+    if not is_count(param):
+        return [param.value]
+    low, high = (constant(node, {"N": Fraction(N)}) for node in (param.low, param.high))
+    return [Fraction(value) for value in range(-int(-low // 1), int(high // 1) + 1)]
+
+
+def _of_an_answer(name: str) -> bool:
+    row = SIGNALS[name]
+    return row.scope == ANSWER and not row.counted and name not in ("r", "score") and row.section != "token"
