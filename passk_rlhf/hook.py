@@ -23,7 +23,6 @@ from passk_rlhf.metrics import step_metrics
 from passk_rlhf.signals import signals, token_logprobs
 from shaping import Design, RewardError
 from shaping.apply import evaluated, present, token_advantage, verdicts
-from shaping.lower import inputs
 
 
 def designed_advantages(
@@ -56,7 +55,7 @@ def designed_advantages(
     score_B = torch.cat([experience.scores.reshape(-1) for experience in experiences]) if scored else raw_B
     score_PN = groups.gather(score_B).to(reward_PN.dtype)
 
-    signal_PN = {name: groups.gather(value) for name, value in signals(experiences, inputs(design)).items()}
+    signal_PN = {name: groups.gather(value) for name, value in signals(experiences, design.inputs).items()}
     moment = design.moment(step, total_steps)
     try:
         # Draws are other ones in every step, and the same ones when a run is repeated.

@@ -16,7 +16,7 @@ from shaping.check import draw_shape, usable_sizes
 from shaping.design import Design, Moment
 from shaping.draws import members
 from shaping.errors import DesignError, RewardError, names_hint
-from shaping.lower import inputs, lowered, lowered_token, token_inputs, verdict_function
+from shaping.lower import lowered, lowered_token, token_inputs, verdict_function
 
 
 def advantage(
@@ -47,7 +47,7 @@ def evaluated(
         score_PN = reward_PN if score_PN is None else score_PN
         present_PN = present(design, reward_PN, score_PN, signal_PN, moment)
         reward_PN, score_PN = (torch.where(present_PN, values_PN, 0) for values_PN in (reward_PN, score_PN))
-        signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in inputs(design)}
+        signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in design.inputs}
     spare_PN = _refuse_unusable(design, reward_PN, score_PN, signal_PN)
     score_PN = reward_PN if score_PN is None else score_PN
     P, N = reward_PN.shape
@@ -57,7 +57,7 @@ def evaluated(
     if not P:
         empty_PN = torch.empty_like(reward_PN)
         return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design)))
-    columns = [reward_PN, score_PN, *(signal_PN[name] for name in inputs(design))]
+    columns = [reward_PN, score_PN, *(signal_PN[name] for name in design.inputs)]
     columns = [column.detach().to(dtype) for column in columns]
     drawn = []
     for node in design.draws:
@@ -92,7 +92,7 @@ def present(
     >>> present(loads("on_missing: drop\nadvantage: r - mean(r)"), one_is_nan, one_is_nan, {})
     tensor([[ True,  True, False]])
     """
-    read = [signal_PN[name] for name in inputs(design)]
+    read = [signal_PN[name] for name in design.inputs]
     read += [reward_PN] if "r" in design.signals else []
     read += [score_PN] if design.counts or "score" in design.signals else []
     present_PN = torch.ones_like(reward_PN, dtype=torch.bool)
@@ -132,7 +132,7 @@ def _refuse_shapes(design: Design, reward_PN: Tensor, score_PN: Tensor | None, s
         )
     if score_PN is not None and score_PN.shape != reward_PN.shape:
         raise RewardError(f"scores have shape {tuple(score_PN.shape)}, rewards {tuple(reward_PN.shape)}")
-    for name in inputs(design):
+    for name in design.inputs:
         if name not in signal_PN:
             given = names_hint(name, signal_PN, "given")
             raise RewardError(f"design {design.name!r} reads {name!r} of every answer, and it is not given.\n{given}")
@@ -167,7 +167,7 @@ def _refuse_unusable(
             _refuse(design, kind, score, (score == 0) | (score == 1), "is neither 0 nor 1", hint)
     elif (design.counts or "score" in design.signals) and not _finite(score):
         _refuse(design, kind, score, score.isfinite(), "is not a finite number", finite)
-    for name in inputs(design):
+    for name in design.inputs:
         if not _finite(signal_PN[name]):
             _refuse(design, name, signal_PN[name], signal_PN[name].isfinite(), "is not a finite number", finite)
     return spare_PN

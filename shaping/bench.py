@@ -114,7 +114,7 @@ def _rewards(prompts: int, device: str) -> Tensor:
 def _batch(design: Design, prompts: int, device: str) -> Batch:
     """What the compiled function takes."""
     reward = _rewards(prompts, device)
-    signals = [100 * torch.rand(prompts, N).to(device) + 1 for _ in lower.inputs(design)]
+    signals = [100 * torch.rand(prompts, N).to(device) + 1 for _ in design.inputs]
     moment = design.moment(0, 1) if design.clock else None
     drawn = []
     for node in design.draws:
@@ -125,7 +125,7 @@ def _batch(design: Design, prompts: int, device: str) -> Batch:
 
 
 def _called(design: Design, *batch: Tensor) -> Tensor:
-    names = lower.inputs(design)
+    names = design.inputs
     time_of_run = {"step": 0, "total_steps": 1} if design.clock else {}
     return design(batch[0], batch[1], **dict(zip(names, batch[2 : 2 + len(names)], strict=True)), **time_of_run)
 

@@ -22,7 +22,7 @@ from shaping.design import Design, load
 from shaping.errors import DesignError, located
 from shaping.evaluate import Group, constant
 from shaping.exact import verdict_pair
-from shaping.nodes import Apply, Node
+from shaping.nodes import Apply, Name, Node, walk
 from shaping.objective import derivative, polynomial, to_bernstein, weight
 from shaping.real import General, Real, Unusable
 from shaping.rows import Row, beyond_verdicts, by_verdicts, rows, settings
@@ -263,8 +263,10 @@ def _climbs(claim: Claim, row: Row) -> str | None:
 
 
 def _holds(claim: Claim, row: Row) -> str | None:
+    reads_eta = any(isinstance(node, Name) and node.name == "eta" for node in walk(claim.formula))
+
     def breaks(n_pos: int) -> str | None:
-        names = row.names(n_pos)
+        names = row.names(n_pos) | ({"eta": row.eta(n_pos)} if reads_eta else {})
         return None if truth(claim.formula, names) else sides(claim.formula, names)
 
     return _each(row, breaks)

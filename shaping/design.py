@@ -20,7 +20,7 @@ from shaping.evaluate import constant
 from shaping.nodes import Draws, Name, Named, Node, parts, walk
 from shaping.params import Bound, Param
 from shaping.sections import Sections, read_design
-from shaping.vocabulary import CONSTANT, SIGNALS, TIME
+from shaping.vocabulary import ANSWER, CONSTANT, SIGNALS, TIME
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,6 +109,12 @@ class Design:
         """Every signal that is read, such as {'n_pos', 'correct', 'N'}, those of the file's own `signals:` too."""
         names = {node.name for node in self.nodes if isinstance(node, Name)}
         return frozenset(names & (SIGNALS.keys() | self.sections.signals.keys()))
+
+    @cached_property
+    def inputs(self) -> list[str]:
+        """The signals that are given besides rewards and scores, such as ['length'], in this order."""
+        answers = {node.name for node in self.nodes if isinstance(node, Name) and node.scope == ANSWER}
+        return sorted(answers - {"r", "score", "correct", "A", "reward"})
 
     @property
     def counts(self) -> bool:

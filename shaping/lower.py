@@ -1,7 +1,7 @@
 """A design → one vectorized torch function for groups of N answers.
 
 In    Design, N, the moment of the run if the design sees it
-Out   reward_PN, score_PN, what else it reads (`inputs`) → advantage_PN
+Out   reward_PN, score_PN, what else it reads (`Design.inputs`) → advantage_PN
 
 Whatever depends on counts alone becomes a table over n_pos = 0..N, each entry
 the correctly rounded value of the exact one: binomials never overflow and
@@ -44,12 +44,6 @@ _COMPARING = {OPERATORS[name] for name in ("less", "at_most", "more", "at_least"
 _FRESH = {operator.add, operator.sub, operator.mul, operator.truediv}  # their results are nobody else's memory
 
 
-def inputs(design: Design) -> list[str]:
-    """The signals that the compiled function takes after rewards and scores, in this order."""
-    answers = {node.name for node in design.nodes if isinstance(node, Name) and node.scope == ANSWER}
-    return sorted(answers - {"r", "score", "correct", "A", "reward"})
-
-
 @lru_cache(maxsize=1024)
 def lowered(
     design: Design,
@@ -61,7 +55,7 @@ def lowered(
 ) -> fx.GraphModule:
     """The function for groups of N, with its tables on `device`. Takes only rewards that were checked.
 
-    After `inputs` it takes the members of each `draws:` section, (P, draws, size);
+    After `design.inputs` it takes the members of each `draws:` section, (P, draws, size);
     `ragged`, present_PN: which answers count. The others get 0, and N is how many do.
     With a `token:` section it returns a tuple: the advantages, then what that
     section reads of an answer (`token_inputs`).
@@ -143,7 +137,7 @@ class _Lowering:
     def module(self) -> fx.GraphModule:
         for signal, name in (("r", "reward_PN"), ("score", "score_PN")):
             self.signals[signal] = self.placeholder(name)
-        self.signals |= {name: self.placeholder(f"{name}_PN") for name in inputs(self.design)}
+        self.signals |= {name: self.placeholder(f"{name}_PN") for name in self.design.inputs}
         if self.design.tabulated and not self.ragged:
             self.out = self.graph.create_node("placeholder", "out_PN", (None,), name="out_PN")
         self.members = {node: self.placeholder(f"member_{i}_PMk") for i, node in enumerate(self.design.draws)}

@@ -186,7 +186,22 @@ def compare(a: Real, b: Real) -> int:
     """-1, 0 or 1: the sign of a - b."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return (a > b) - (a < b)
+    if a == b:
+        return 0
+    squares = _signed_square(a), _signed_square(b)  # rises with the value
+    if None not in squares:
+        return (squares[0] > squares[1]) - (squares[0] < squares[1])
     return sign(subtract(a, b))
+
+
+def _signed_square(a: Real) -> Fraction | None:
+    """sign(a) a^2 where that is rational: of a Fraction, and of one root."""
+    if isinstance(a, Fraction):
+        return a * abs(a)
+    if isinstance(a, Surd) and len(a.terms) == 1:
+        ((c, q),) = a.terms
+        return c * abs(c) * q
+    return None
 
 
 def sign(a: Real) -> int:

@@ -35,11 +35,11 @@ class Row:
     pairs: tuple[Pair, ...]
 
     def names(self, n_pos: int) -> dict[str, Real]:
-        """What formulas of claims read: an advantage that no answer has is 0."""
+        """What formulas of claims read but `eta`: an advantage that no answer has is 0."""
         right, wrong = (Fraction(0) if value is None else value for value in self.pairs[n_pos])
         counts = {"N": self.N, "n_pos": n_pos, "n_neg": self.N - n_pos, "p": Fraction(n_pos, self.N)}
         found: dict[str, Real] = {name: Fraction(value) for name, value in counts.items()}
-        return found | self.params | {"correct": right, "wrong": wrong, "eta": self.eta(n_pos)}
+        return found | self.params | {"correct": right, "wrong": wrong}
 
     def eta(self, n_pos: int) -> Real:
         """n_pos |A_correct| + n_neg |A_wrong| (Chen et al. 2025, Eq. 16)."""

@@ -20,7 +20,6 @@ from shaping.claims import Claim
 from shaping.decide import Verdict, other_params, sides, takes_any_rewards, truth
 from shaping.design import Design, Moment
 from shaping.evaluate import Group, constant
-from shaping.lower import inputs
 from shaping.nodes import Draws
 from shaping.real import Real
 from shaping.rows import in_range
@@ -77,7 +76,7 @@ def batches(draw, design: Design, claim: Claim, other: Design | None) -> Batch:
     def table(choices: list[Fraction]) -> list[list[Fraction]]:
         return [[draw(st.sampled_from(choices)) for _ in range(N)] for _ in range(P)]
 
-    names = sorted({name for each in both for name in inputs(each)})
+    names = sorted({name for each in both for name in each.inputs})
     signals = {name: table(NUMBERS.get(name, [Fraction(x) for x in range(1, 9)])) for name in names}
     rewards = table(values)
     return Batch(rewards, signals, [[_drawn(draw, design, node, N) for _ in range(P)] for node in design.draws])
@@ -116,7 +115,7 @@ def failure(design: Design, claim: Claim, other: Design | None, batch: Batch) ->
 
 
 def _advantages(design: Design, batch: Batch, moment: Moment | None, params: dict[str, Real]) -> list[list[Real]]:
-    signals = {name: values for name, values in batch.signals.items() if name in inputs(design)}
+    signals = {name: values for name, values in batch.signals.items() if name in design.inputs}
     draws = dict(zip(design.draws, batch.draws, strict=False))
     return exact.batch(design, batch.reward_PN, signals=signals, draws=draws, moment=moment, params=params)
 

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 import shaping
 from shaping import draws, exact, real
 from shaping.check import draw_shape, usable_sizes
-from shaping.lower import inputs
 from shaping.vocabulary import BATCH
 
 DESIGNS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -99,7 +98,7 @@ def batch(data, name, P, dtype=torch.float64):
     levels = DOMAIN.get(name, LEVELS)
     score_PN = draw([0.0, 1.0] if judged else levels, "scores")
     reward_PN = draw(levels, "rewards") if "r" in design.signals else score_PN
-    signals = {signal: draw(OF_SIGNAL[signal], signal) for signal in inputs(design)}
+    signals = {signal: draw(OF_SIGNAL[signal], signal) for signal in design.inputs}
     time = {"step": data.draw(st.integers(0, 10), label="step"), "total_steps": 10} if design.clock else {}
     return Batch(reward_PN, score_PN, signals, time)
 
@@ -166,7 +165,7 @@ def test_a_design_that_looks_at_other_groups_is_seen_to(name):
     generator = torch.Generator().manual_seed(1)
     # the last two groups say nothing, and the first two are of the middle
     scores = (torch.rand(6, 8, generator=generator) > torch.tensor([0.4, 0.6, 0.5, 0.3, 0, 0])[:, None]).double()
-    signals = {signal: -1 - 9 * torch.rand(6, 8, generator=generator).double() for signal in inputs(load(name))}
+    signals = {signal: -1 - 9 * torch.rand(6, 8, generator=generator).double() for signal in load(name).inputs}
     given = Batch(scores, scores, {key: x.abs() if key == "length" else x for key, x in signals.items()}, {})
     assert not close(given.map(lambda x: x[:2]).credit(name), given.credit(name)[:2])
 

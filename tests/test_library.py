@@ -17,7 +17,6 @@ import shaping
 from shaping import draws, exact, real
 from shaping.apply import evaluated, token_advantage
 from shaping.check import draw_shape
-from shaping.lower import inputs
 from shaping.vocabulary import BATCH
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -73,7 +72,7 @@ def ours(name, groups, progress=F(0), **params):
         design,
         [g.reward for g in groups],
         [g.correct if design.counts else g.reward for g in groups],
-        signals={signal: columns[signal] for signal in inputs(design)},
+        signals={signal: columns[signal] for signal in design.inputs},
         draws=members,
         moment=moment,
     )

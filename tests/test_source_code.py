@@ -28,7 +28,7 @@ def test_torch_compile_takes_every_design_whole(path):
     made, generator = shaping.load(path), torch.Generator().manual_seed(0)
     function = lower.lowered(made, 8, moment=made.moment(5, 10) if made.clock else None)
     batch = (torch.rand(6, 8, generator=generator) < 0.2).float()
-    more = [-torch.rand(6, 8, generator=generator) for _ in lower.inputs(made)]
+    more = [-torch.rand(6, 8, generator=generator) for _ in made.inputs]
     drawn = [torch.rand(6, 8, 8, generator=generator).argsort(-1)[..., :4] for _ in made.draws]
     torch._dynamo.reset()
     compiled = torch.compile(function, fullgraph=True, backend="eager")
