@@ -104,6 +104,9 @@ class _Reader:
         if isinstance(item, Scalar):
             if ARGUMENT.get(item.text):
                 raise DesignError(located(item.span, f"{item.text!r} needs an argument", f"write {item.text}: ..."))
+            if item.text not in ARGUMENT and item.text.isidentifier():
+                hint = names_hint(item.text, [*ARGUMENT, "not"], "claims")
+                raise DesignError(located(item.span, f"unknown claim {item.text!r}", hint))
             kind = item.text if item.text in ARGUMENT else "holds"
             return self.made(kind, item.span, negated, {"": item}, formula=self.condition(item, kind))
         if not isinstance(item, Mapping) or len(item.entries) != 1:

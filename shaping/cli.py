@@ -1,6 +1,7 @@
-"""The command line: python -m shaping check | show | bench
+"""The command line: python -m shaping check | test | show | explain | derive | bench
 
 check FILE...   every mistake of every file, with its place and the next step; exit status 1 if there is one
+test PATH...    the claims of every design: proved, exhausted, searched, or refuted with the smallest group
 show FILE       what a design says, what groups get, the torch code it becomes
 bench [FILE...] how fast the compiled designs are, as ratios from one run
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from shaping.claims import read_claims
 from shaping.design import loads
 from shaping.document import read_text
 from shaping.errors import DesignError, Source
@@ -35,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(run=run)
         made.add_argument("files", nargs=files, metavar="FILE", help="YAML of a design")
-        if name != "bench":
+        if name in ("check", "show"):
             made.add_argument("--n", type=int, default=16, help="answers in a group (default 16)")
             made.add_argument(
                 "--param", action="append", default=[], metavar="NAME=VALUE", help="set a parameter, such as k=8"
@@ -44,6 +46,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command("check", check, "say every mistake of the files; exit status 1 if there is one", "+")
     command("show", show, "show what a design says and does", "+")
+    test = command("test", run_test, "decide the claims of designs; exit status 1 if one is false", "+")
+    test.add_argument("--up-to", type=int, default=64, metavar="N", help="largest group that is exhausted (default 64)")
+    test.add_argument("-q", "--quiet", action="store_true", help="only what fails, and the counts")
     bench = command("bench", run_bench, "time compiled designs against a copy, torch by hand and a Python loop", "*")
     bench.add_argument("--prompts", type=int, default=1_000_000, help="groups (default 1,000,000)")
     bench.add_argument("--compile", action="store_true", help="also under torch.compile: half a minute a design")
@@ -57,7 +62,9 @@ def check(options: argparse.Namespace) -> int:
             text, params = read_text(path), read_params(options.param)
             errors = problems(Source(path, text), params)
             if not errors:
-                loads(text, path, **params).check(options.n)
+                design = loads(text, path, **params)
+                design.check(options.n)
+                read_claims(design)
         except DesignError as error:
             errors = [error]
         for error in errors:
@@ -77,6 +84,24 @@ def show(options: argparse.Namespace) -> int:
         design.check(options.n)
         print(("\n" if i else "") + description(design, options.n))
     return 0
+
+
+def run_test(options: argparse.Namespace) -> int:
+    from rich.console import Console
+    from rich.progress import track
+
+    from shaping.judge import files, judge_all, report, summary
+
+    paths = files(options.files)
+    judged = judge_all(paths, options.up_to)
+    terminal = Console(stderr=True)
+    found = []
+    for judgements in track(judged, "claims", len(paths), console=terminal, disable=not terminal.is_terminal):
+        found += judgements
+        if judgements and not (options.quiet and all(each.passed for each in judgements)):
+            print(report(judgements))
+    print(summary(found))
+    return 0 if all(each.passed for each in found) else 1
 
 
 def run_bench(options: argparse.Namespace) -> int:

@@ -27,6 +27,7 @@ from shaping.objective import derivative, polynomial, to_bernstein, weight
 from shaping.real import General, Real, Unusable
 from shaping.rows import Row, beyond_verdicts, by_verdicts, rows, settings
 
+OF_RIGHT_AND_WRONG = ("sign_correct", "zero_when")  # say nothing of rewards between
 UP_TO = 64  # the largest N that is exhausted, if nobody says otherwise
 UP_TO_GENERAL = 12  # the same where advantages are logarithms or exponentials, which are slow to compare
 
@@ -124,7 +125,7 @@ def _goes_beyond(design: Design, claim: Claim, other: Design | None) -> bool:
     both = [each for each in (design, other) if each is not None]
     if any(not by_verdicts(each) for each in both):
         return True
-    return claim.of_answers or (claim.kind != "sign_correct" and all(map(takes_any_rewards, both)))
+    return claim.of_answers or (claim.kind not in OF_RIGHT_AND_WRONG and all(map(takes_any_rewards, both)))
 
 
 def takes_any_rewards(design: Design) -> bool:
@@ -202,7 +203,7 @@ def _bounded(claim: Claim, row: Row) -> str | None:
 
 def _zero_when(claim: Claim, row: Row) -> str | None:
     def breaks(kind: str, value: Real, n_pos: int) -> str | None:
-        return ", not 0" if real.sign(value) and truth(claim.formula, row.names(n_pos)) else None
+        return ", not 0" if real.sign(value) and truth(claim.formula, Group(row.names(n_pos), [])) else None
 
     return _values_where(row, breaks)
 
@@ -266,8 +267,8 @@ def _holds(claim: Claim, row: Row) -> str | None:
     reads_eta = any(isinstance(node, Name) and node.name == "eta" for node in walk(claim.formula))
 
     def breaks(n_pos: int) -> str | None:
-        names = row.names(n_pos) | ({"eta": row.eta(n_pos)} if reads_eta else {})
-        return None if truth(claim.formula, names) else sides(claim.formula, names)
+        group = Group(row.names(n_pos) | ({"eta": row.eta(n_pos)} if reads_eta else {}), [])
+        return None if truth(claim.formula, group) else sides(claim.formula, group)
 
     return _each(row, breaks)
 
@@ -318,21 +319,16 @@ def _related(claim: Claim, row: Row, theirs: list) -> str | None:
 # ── Formulas ────────────────────────────────────────────────────────────────
 
 
-def truth(node: Node, names: dict[str, Real], answer: dict[str, Real] | None = None) -> bool:
+def truth(node: Node, group: Group, kind: int = 0) -> bool:
     """Does a condition hold?"""
-    return real.sign(_group(names, answer).value(node, 0)) != 0
+    return real.sign(group.value(node, kind)) != 0
 
 
-def sides(node: Node, names: dict[str, Real], answer: dict[str, Real] | None = None) -> str:
+def sides(node: Node, group: Group, kind: int = 0) -> str:
     """The values of both sides of the first comparison that fails: '3/4 == 0 is false'."""
-    group = _group(names, answer)
     if isinstance(node, Apply) and node.function.name == "and":
-        return next(sides(part, names, answer) for part in node.operands if not real.sign(group.value(part, 0)))
+        return next(sides(part, group, kind) for part in node.operands if not truth(part, group, kind))
     if isinstance(node, Apply) and node.function.infix in ("==", "!=", "<", "<=", ">", ">="):
-        left, right = (real.show(group.value(part, 0)) for part in node.operands)
+        left, right = (real.show(group.value(part, kind)) for part in node.operands)
         return f"{left} {node.function.infix} {right} is false"
     return "it is false"
-
-
-def _group(names: dict[str, Real], answer: dict[str, Real] | None) -> Group:
-    return Group(names, [(1, answer or {})])

@@ -46,14 +46,12 @@ def batch(
     signals: Mapping[str, Sequence[Sequence[Number]]] | None = None,
     draws: Mapping[Draws, Sequence[Sequence[Sequence[int]]]] | None = None,
     moment: Moment | None = None,
-    params: Mapping[str, Real] | None = None,
 ) -> list[list[Real]]:
     """The exact advantages of a batch.
 
     Args:
       signals: name → its numbers, for what the design reads besides rewards and scores.
       draws: for each `draws:` section and each group, the answers that each draw has.
-      params: in place of the design's own, such as {'k': Fraction(8)}.
     """
     score_PN = reward_PN if score_PN is None else score_PN
     groups = Batch([], design.keep, design.before_keep)
@@ -70,7 +68,7 @@ def batch(
         n_pos = sum(int(verdicts[kind]) * count for kind, count in zip(kinds, counts, strict=True))
         groups.groups.append(
             Group(
-                shared(design, len(answers), n_pos, moment) | dict(params or {}),
+                shared(design, len(answers), n_pos, moment),
                 [
                     (count, dict(zip(columns, kind[1] if draws else kind, strict=True)) | {"correct": verdicts[kind]})
                     for kind, count in zip(kinds, counts, strict=True)

@@ -7,8 +7,10 @@ itself, so that it finds the same again.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 
 from hypothesis import HealthCheck, find, settings
 from hypothesis import strategies as st
@@ -17,13 +19,13 @@ from hypothesis.errors import NoSuchExample
 from shaping import exact, real
 from shaping.check import draw_shape, moments
 from shaping.claims import Claim
-from shaping.decide import Verdict, other_params, sides, takes_any_rewards, truth
-from shaping.design import Design, Moment
+from shaping.decide import OF_RIGHT_AND_WRONG, Verdict, other_params, sides, takes_any_rewards, truth
+from shaping.design import Design, loads
 from shaping.evaluate import Group, constant
 from shaping.nodes import Draws
 from shaping.real import Real
 from shaping.rows import in_range
-from shaping.vocabulary import BATCH
+from shaping.vocabulary import ANSWER, BATCH
 
 EXAMPLES = 200
 LARGEST = 6  # answers in a group
@@ -49,6 +51,8 @@ class Batch:
 def search(design: Design, claim: Claim, other: Design | None, before: Verdict | None) -> Verdict:
     """A verdict on groups beyond those that `before` is about."""
 
+    design = _set(design, {name: values[0] for name, values in claim.when.items() if name != "N"})
+
     def breaks(batch: Batch) -> bool:
         return failure(design, claim, other, batch) is not None
 
@@ -58,9 +62,9 @@ def search(design: Design, claim: Claim, other: Design | None, before: Verdict |
     try:
         batch = find(batches(design, claim, other), breaks, settings=quiet)
     except NoSuchExample:
-        beyond = f"{EXAMPLES} other groups" if before else f"{EXAMPLES} groups"
         first = f"{before.how} for 0/1 rewards ({before.over}); " if before else ""
-        return Verdict(claim, True, "searched", f"{first}{beyond} of up to {LARGEST} answers")
+        others = f"{EXAMPLES} {'other ' if before else ''}groups of up to {LARGEST} answers"
+        return Verdict(claim, True, "searched", first + others)
     return Verdict(claim, False, "refuted", f"{batch}: {failure(design, claim, other, batch)}")
 
 
@@ -70,7 +74,7 @@ def batches(draw, design: Design, claim: Claim, other: Design | None) -> Batch:
     sizes = [N for N in range(2, LARGEST + 1) if _fits(design, claim, N)] or [8]
     N = draw(st.sampled_from(sizes))
     P = draw(st.integers(1, 3)) if any(node.scope == BATCH for each in both for node in each.nodes) else 1
-    graded = all(map(takes_any_rewards, both)) and claim.kind != "sign_correct"
+    graded = all(map(takes_any_rewards, both)) and claim.kind not in OF_RIGHT_AND_WRONG
     values = REWARDS if graded else [Fraction(0), Fraction(1)]
 
     def table(choices: list[Fraction]) -> list[list[Fraction]]:
@@ -84,11 +88,7 @@ def batches(draw, design: Design, claim: Claim, other: Design | None) -> Batch:
 
 def _fits(design: Design, claim: Claim, N: int) -> bool:
     wanted = claim.when.get("N")
-    return (wanted is None or N in wanted) and in_range(design, N, _params(design, claim), next(moments(design)))
-
-
-def _params(design: Design, claim: Claim) -> dict[str, Fraction]:
-    return {name: claim.when[name][0] if name in claim.when else param.value for name, param in design.params.items()}
+    return (wanted is None or N in wanted) and in_range(design, N, {}, next(moments(design)))
 
 
 def _drawn(draw, design: Design, node: Draws, N: int) -> list[list[int]]:
@@ -98,26 +98,29 @@ def _drawn(draw, design: Design, node: Draws, N: int) -> list[list[int]]:
     return [sorted(draw(st.permutations(range(N)))[:size]) for _ in range(count)]
 
 
+def _set(design: Design, params: Mapping[str, Real]) -> Design:
+    """The same design with other parameters."""
+    return loads(design.source.text, design.source.path, **{name: str(value) for name, value in params.items()})
+
+
 def failure(design: Design, claim: Claim, other: Design | None, batch: Batch) -> str | None:
     """What the first group of the batch that breaks the claim does wrong."""
-    moment, params = next(moments(design)), _params(design, claim)
-    mine = _advantages(design, batch, moment, params)
-    theirs = None
+    mine = _advantages(design, batch)
     if other is not None:
-        N = Fraction(len(batch.reward_PN[0]))
-        theirs = _advantages(other, batch, moment, other_params(claim, {"N": N} | params))
-    for i, values in enumerate(mine):
-        group = _OneGroup(design, batch, i, values, params)
-        what = _related(claim, values, theirs[i]) if theirs is not None else group.breaks(claim)
-        if what is not None:
-            return what
-    return None
+        constants = design.constants(None) | {"N": Fraction(len(batch.reward_PN[0]))}
+        theirs = _advantages(_set(other, other_params(claim, constants)), batch)
+        if claim.kind == "proportional_to" and not claim.per_group:  # one factor for the whole batch
+            mine, theirs = [list(chain(*mine))], [list(chain(*theirs))]
+        return next(filter(None, (_related(claim, a, b) for a, b in zip(mine, theirs, strict=True))), None)
+    groups = (_OneGroup(design, batch, i, values) for i, values in enumerate(mine))
+    return next(filter(None, (group.breaks(claim) for group in groups)), None)
 
 
-def _advantages(design: Design, batch: Batch, moment: Moment | None, params: dict[str, Real]) -> list[list[Real]]:
+def _advantages(design: Design, batch: Batch) -> list[list[Real]]:
     signals = {name: values for name, values in batch.signals.items() if name in design.inputs}
     draws = dict(zip(design.draws, batch.draws, strict=False))
-    return exact.batch(design, batch.reward_PN, signals=signals, draws=draws, moment=moment, params=params)
+    moment = next(moments(design))
+    return exact.batch(design, batch.reward_PN, signals=signals, draws=draws, moment=moment)
 
 
 @dataclass
@@ -126,7 +129,6 @@ class _OneGroup:
     batch: Batch
     place: int
     values: list[Real]
-    params: dict[str, Fraction]
 
     def breaks(self, claim: Claim) -> str | None:
         rewards, values = self.batch.reward_PN[self.place], self.values
@@ -150,15 +152,18 @@ class _OneGroup:
                 pairs = [(x, y) for x in zip(rewards, values, strict=True) for y in zip(rewards, values, strict=True)]
                 return shown if any(r > s and real.compare(a, b) < 0 for (r, a), (s, b) in pairs) else None
             case "zero_when":
-                return shown if truth(claim.formula, self.names()) and any(map(real.sign, values)) else None
+                applies = truth(claim.formula, Group(self.names(), []))
+                return shown if applies and any(map(real.sign, values)) else None
             case "holds":
-                for i, answer in enumerate(self.answers()):
-                    if not truth(claim.formula, self.names(), answer):
-                        return f"{shown}: of answer {i}, {sides(claim.formula, self.names(), answer)}"
+                group = Group(self.names(), [(1, answer) for answer in self.answers()])
+                for i in range(len(values)):
+                    if not truth(claim.formula, group, i):
+                        of = f"of answer {i}, " if claim.formula.scope == ANSWER else ""
+                        return f"{shown}: {of}{sides(claim.formula, group, i)}"
         return None
 
     def verdicts(self) -> list[bool]:
-        params = {name: param.value for name, param in self.design.params.items()} | self.params
+        params = self.design.constants(None)
         scores = self.batch.reward_PN[self.place]
         groups = (Group(params, [(1, {"score": score})]) for score in scores)
         return [real.sign(group.value(self.design.verdict, 0)) != 0 for group in groups]
@@ -166,7 +171,7 @@ class _OneGroup:
     def names(self) -> dict[str, Real]:
         N, n_pos = len(self.values), sum(self.verdicts())
         counts = {"N": N, "n_pos": n_pos, "n_neg": N - n_pos, "p": Fraction(n_pos, N)}
-        return {name: Fraction(value) for name, value in counts.items()} | self.params
+        return {name: Fraction(value) for name, value in counts.items()} | self.design.constants(None)
 
     def answers(self) -> list[dict[str, Real]]:
         rewards = self.batch.reward_PN[self.place]

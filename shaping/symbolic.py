@@ -55,7 +55,7 @@ def prove(design: Design, claim: Claim, other: Design | None) -> str | None:
     free = [name for name, symbol in symbols.items() if isinstance(symbol, Symbol)]
     fixed = [f"{name} = {', '.join(map(str, values))}" for name, values in claim.when.items()]
     fixed += [f"{name} = {s}" for name, s in symbols.items() if not isinstance(s, Symbol) and name not in claim.when]
-    return ", ".join([f"0/1 groups of every {' and '.join(['N', 'n_pos', *free])}", *fixed])
+    return ", ".join(["0/1 groups of every size", *(f"every {name}" for name in free), *fixed])
 
 
 def _symbol(design: Design, claim: Claim, name: str) -> Expr:
