@@ -57,8 +57,16 @@ def add(a: Real, b: Real) -> Real:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return a + b
     if isinstance(a, General) or isinstance(b, General):
-        return General("add", (a, b))
+        (c, x), (d, y) = _times(a), _times(b)
+        return multiply(c + d, x) if x == y else General("add", (a, b))
     return _collect(_terms(a) + _terms(b))
+
+
+def _times(a: Real) -> tuple[Fraction, Real]:
+    """a as a rational times the rest, so that 2 log 3 - 2 log 3 is seen to be 0."""
+    if isinstance(a, General) and a.operation == "multiply" and isinstance(a.operands[0], Fraction):
+        return a.operands
+    return (a, Fraction(1)) if isinstance(a, Fraction) else (Fraction(1), a)
 
 
 def multiply(a: Real, b: Real) -> Real:
@@ -68,7 +76,9 @@ def multiply(a: Real, b: Real) -> Real:
     if a == 0 or b == 0:
         return Fraction(0)
     if isinstance(a, General) or isinstance(b, General):
-        return General("multiply", (a, b))
+        (c, x), (d, y) = _times(a), _times(b)
+        rest = y if x == 1 else x if y == 1 else General("multiply", (x, y))
+        return rest if c * d == 1 else General("multiply", (c * d, rest))
     if isinstance(a, Fraction):
         a, b = b, a
     if isinstance(b, Fraction):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import comb, sqrt
+from math import comb, inf, sqrt
 
 from shaping import real
 from shaping.dynamics import value
@@ -114,29 +114,40 @@ def arcsin_text(k: int) -> str:
     return f"{factor}arcsin sqrt({f'pass_at({k})' if k > 1 else 'p'})"
 
 
-def nearest(weight: Sequence[Real]) -> Near | None:
-    """The familiar objective whose derivative is nearest to w in shape; None if none is within 100 %.
+def near(weight: Sequence[Real], objective: str) -> Near | None:
+    """How near w is to the gradient of a familiar objective; None if it points elsewhere for some p, or is 0.
 
     Of all factors the one with the smallest largest gap |w / (factor F') - 1| over 1/N <= p <= 1 - 1/N: outside of it
     a group of N hardly ever sees both a right and a wrong answer. On a grid, so to a few digits.
     """
-    N = len(weight)
-    floats = [real.nearest(each) for each in weight]
-    inside = [1 / N + (1 - 2 / N) * i / GRID for i in range(GRID + 1)] if N > 2 else [0.5]
-    beyond = [*(i / GRID for i in range(1, GRID)), *(10.0**-j for j in range(3, 9)), *(1 - 10.0**-j for j in (3, 6, 9))]
-    w_inside, w_beyond = ([value(floats, p) for p in points] for points in (inside, beyond))
-    best = None
-    for name, slope in familiar(N).items():
-        ratios = [w / slope(p) for w, p in zip(w_inside, inside, strict=True)]
-        low, high = min(ratios), max(ratios)
-        if low * high <= 0:
-            continue
-        factor = (low + high) / 2
-        inner = (high - low) / abs(high + low)
-        if best is None or inner < best.inner * (1 - 1e-9):
-            outer = max(abs(w / (factor * slope(p)) - 1) for w, p in zip(w_beyond, beyond, strict=True))
-            best = Near(name, factor, inner, max(inner, outer))
-    return best
+    slope = familiar(len(weight)).get(objective)
+    return _near(_sampled(weight), objective, slope) if slope else None
+
+
+def nearest(weight: Sequence[Real]) -> Near | None:
+    """The familiar objective with the smallest such gap; None if there is none below 100 %."""
+    sampled = _sampled(weight)
+    found = [_near(sampled, objective, slope) for objective, slope in familiar(len(weight)).items()]
+    return min((each for each in found if each), key=lambda each: round(each.inner, 9), default=None)
+
+
+def _sampled(weight: Sequence[Real]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """(p, w(p)) for p from 1/N to 1 - 1/N, and for p from near 0 to near 1."""
+    N, floats = len(weight), [real.nearest(each) for each in weight]
+    inner = [1 / N + (1 - 2 / N) * i / GRID for i in range(GRID + 1)] if N > 2 else [0.5]
+    outer = [*(i / GRID for i in range(1, GRID)), *(end for j in range(3, 9) for end in (10.0**-j, 1 - 10.0**-j))]
+    inner, outer = ([(p, value(floats, p)) for p in points] for points in (inner, outer))
+    return inner, outer
+
+
+def _near(sampled: tuple[list, list], objective: str, slope: Callable[[float], float]) -> Near | None:
+    inner, outer = ([(w, slope(p)) for p, w in points] for points in sampled)
+    ratios = [w / own for w, own in inner]
+    low, high = min(ratios), max(ratios)
+    if low * high <= 0:
+        return None
+    factor, gap = (low + high) / 2, (high - low) / abs(high + low)
+    return Near(objective, factor, gap, max(gap, *(abs(w / (factor * own) - 1) if own else inf for w, own in outer)))
 
 
 # ── How polynomials and numbers are written ─────────────────────────────────
@@ -155,14 +166,36 @@ def reflected(polynomial: Sequence[Fraction]) -> Polynomial:
 
 
 def polynomial_text(of_p: Sequence[Fraction]) -> str:
-    """In powers of p or of q = 1 - p, whichever is shorter.
+    """In powers of p, of q = 1 - p or of p q, whichever is shortest.
 
     >>> polynomial_text([Fraction(4), Fraction(-12), Fraction(12), Fraction(-4)])
     '4 q^3'
     >>> polynomial_text([Fraction(1, 2)] * 8)
     '1/2 (1 + p + p^2 + ... + p^7)'
+    >>> polynomial_text([Fraction(0), Fraction(1), Fraction(-4), Fraction(6), Fraction(-3)])
+    'p q - 3 (p q)^2'
     """
-    return min(_in_powers(trimmed(of_p), "p"), _in_powers(trimmed(reflected(of_p)), "q"), key=len)
+    forms = [_in_powers(trimmed(of_p), "p"), _in_powers(trimmed(reflected(of_p)), "q")]
+    both = _of_product(trimmed(of_p))
+    if both and len(both) > 1:
+        forms.append(
+            sum_text(list(zip(both, ["", "p q", *(f"(p q)^{j}" for j in range(2, len(both)))], strict=True)), " ")
+        )
+    return min(forms, key=len)
+
+
+def _of_product(polynomial: Sequence[Fraction]) -> Polynomial | None:
+    """In powers of p q; None unless p and q may change places."""
+    left, found = list(polynomial), []
+    while len(left) > 1:
+        found.append(left[0])
+        quotient = [Fraction(0)] * (len(left) - 1)
+        for j in range(1, len(left)):  # left - left[0] = (p - p^2) quotient
+            quotient[j - 1] = left[j] + (quotient[j - 2] if j > 1 else 0)
+        if quotient[-1]:
+            return None
+        left = trimmed(quotient[:-1] or [Fraction(0)])
+    return [*found, left[0]] if left[0] or not found else found
 
 
 def _in_powers(coefficients: Sequence[Fraction], variable: str) -> str:
@@ -173,7 +206,7 @@ def _in_powers(coefficients: Sequence[Fraction], variable: str) -> str:
     return sum_text(list(zip(coefficients, powers, strict=False)), " ")
 
 
-def sum_text(terms: Sequence[tuple[Fraction, str]], times: str = " * ") -> str:
+def sum_text(terms: Sequence[tuple[Fraction, str]], times: str = " * ", number: Callable[[Fraction], str] = str) -> str:
     """
     >>> sum_text([(Fraction(1), "p"), (Fraction(-1, 2), "pass_at(2)")])
     'p - 1/2 * pass_at(2)'
@@ -181,7 +214,7 @@ def sum_text(terms: Sequence[tuple[Fraction, str]], times: str = " * ") -> str:
     text = ""
     for a, name in terms:
         if a:
-            size = name if abs(a) == 1 and name else f"{abs(a)}{times if name else ''}{name}"
+            size = name if abs(a) == 1 and name else f"{number(abs(a))}{times if name else ''}{name}"
             text += (" - " if a < 0 else " + ") + size if text else ("-" if a < 0 else "") + size
     return text or "0"
 

@@ -27,7 +27,7 @@ from shaping.real import Real
 from shaping.rows import in_range
 from shaping.vocabulary import ANSWER, BATCH
 
-EXAMPLES = 200
+EXAMPLES = 100
 LARGEST = 6  # answers in a group
 REWARDS = [Fraction(x) for x in ("0", "1", "1/2", "-1", "2", "1/10")]
 NUMBERS = {"logprob": [Fraction(-x, 4) for x in range(9)], "truncated": [Fraction(0), Fraction(1)]}

@@ -227,11 +227,15 @@ class _Form:
     def holds(self, condition: Node, verdict: int | None) -> bool:
         if isinstance(condition, Name) and condition.name == "correct":
             return verdict == 1
+        sign = None
         if isinstance(condition, Apply) and condition.function.infix in _SIGNS:
-            left, right = (self.value(part, verdict) for part in condition.operands)
-            sign = _sign(left - right)
-            if sign is not None:
-                return sign in _SIGNS[condition.function.infix]
+            try:
+                left, right = (self.value(part, verdict) for part in condition.operands)
+                sign = _sign(left - right)
+            except NoForm:  # time, say: both branches have to keep the identity
+                pass
+        if sign is not None:
+            return sign in _SIGNS[condition.function.infix]
         return self.way((condition, verdict if condition.scope == ANSWER else None))
 
     def applied(self, node: Apply, verdict: int | None) -> Expr:
