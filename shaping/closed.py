@@ -35,21 +35,21 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Sum:
+class Form:
     """A formula for every N: `text(n_pos, n_neg, N)` with these expressions in place of the names."""
 
     text: Callable[[str, str, str], str]
     names: frozenset[str] = frozenset()  # parameters in it
     exponents: frozenset[str] = frozenset()  # those that say how many are drawn, so that they are 1..N
+    least: int = 1  # answers that it needs
 
 
-def of_objective(node: Node, constants: Mapping[str, Real]) -> Sum | None:
+def of_objective(node: Node, constants: Mapping[str, Real]) -> Form | None:
     """With its parameters where it is a sum of p**j, (1 - p)**j, pass_at(j) and numbers; with their values else."""
     params = frozenset(constants) - {"N"}
     terms = _terms(node, constants)
     if terms is None:
-        terms = _expanded(node, constants)
-        params = frozenset()
+        terms, params = _expanded(node, constants), frozenset()
     if terms is None:
         return None
     terms = _joined(terms)
@@ -57,10 +57,11 @@ def of_objective(node: Node, constants: Mapping[str, Real]) -> Sum | None:
         name for term in terms for name in params if re.search(rf"\b{name}\b", f"{term.text} {term.exponent}")
     )
     exponents = frozenset(term.exponent for term in terms) & used
-    return Sum(lambda *counts: _written(terms, *counts), used, exponents)
+    least = max((int(term.exponent) for term in terms if term.exponent.isdecimal()), default=1)
+    return Form(lambda *counts: _written(terms, *counts), used, exponents, least)
 
 
-def of_phi(text: str, params: Iterable[str]) -> Sum:
+def of_phi(text: str, params: Iterable[str]) -> Form:
     """A formula over n_pos, n_neg and N, as it is given."""
 
     def written(*counts: str) -> str:
@@ -71,7 +72,7 @@ def of_phi(text: str, params: Iterable[str]) -> Sum:
             placed = placed.replace(f"<{name}>", f"({count})")
         return placed
 
-    return Sum(written, frozenset(name for name in params if re.search(rf"\b{name}\b", text)))
+    return Form(written, frozenset(name for name in params if re.search(rf"\b{name}\b", text)))
 
 
 def _terms(node: Node, constants: Mapping[str, Real]) -> list[Term] | None:
@@ -81,13 +82,15 @@ def _terms(node: Node, constants: Mapping[str, Real]) -> list[Term] | None:
         case Name(name="p"):
             return [Term(Fraction(1), side="n_pos", exponent="1")]
         case Apply(function=function, operands=(a,)) if function.name == "pass_at":
-            return [Term(Fraction(1)), Term(Fraction(-1), side="n_neg", exponent=_source(a))]
+            exponent = _exponent(a, constants)
+            return exponent and [Term(Fraction(1)), Term(Fraction(-1), side="n_neg", exponent=exponent)]
         case Apply(function=function, operands=(base, exponent)) if function.infix == "**" and _constant(exponent):
             try:
                 side = {(0, 1): "n_pos", (1, -1): "n_neg"}.get(tuple(polynomial(base, constants)))
             except Unusable:
                 return None
-            return [Term(Fraction(1), side=side, exponent=_source(exponent))] if side else None
+            drawn = _exponent(exponent, constants)
+            return [Term(Fraction(1), side=side, exponent=drawn)] if side and drawn else None
         case Apply(function=function, operands=operands) if function.name in ("add", "subtract", "negate"):
             sides = [_terms(operand, constants) for operand in operands]
             if None in sides:
@@ -114,6 +117,15 @@ def _constant(node: Node) -> bool:
     )
 
 
+def _exponent(node: Node, constants: Mapping[str, Real]) -> str | None:
+    """A number, a parameter, or nearly N: what a range can be given for."""
+    text = _source(node)
+    if not any(isinstance(part, Name) for part in walk(node)):
+        (number,) = polynomial(node, constants)
+        return str(number) if number.denominator == 1 and number > 0 else None
+    return text if text in constants or text.replace(" ", "") in ("N-1", "(N-1)") else None
+
+
 def _factor(node: Node, constants: Mapping[str, Real]) -> Term:
     if any(isinstance(part, Name) for part in walk(node)):
         text = _source(node)
@@ -133,7 +145,9 @@ def _source(node: Node) -> str:
 
 
 def _expanded(node: Node, constants: Mapping[str, Real]) -> list[Term] | None:
-    """In powers of p or of 1 - p, if few are enough."""
+    """In powers of p or of 1 - p, if few are enough and N does not decide them."""
+    if any(isinstance(part, Name) and part.name == "N" for part in walk(node)):
+        return None
     of_p = trimmed(polynomial(node, constants))
     powers = {"n_pos": of_p, "n_neg": trimmed(reflected(of_p))}
     side, coefficients = min(powers.items(), key=lambda item: sum(map(bool, item[1])))
@@ -172,12 +186,15 @@ def _bracketed(text: str) -> str:
 
 
 def newton(values: Sequence[Fraction], right: str = "n_pos", wrong: str = "n_neg") -> str:
-    """Newton's formula in the number of right answers, or in that of wrong ones if it is shorter.
+    """Newton's formula in the number of right answers, or in that of wrong ones where it is shorter then.
+
+    Which of the two depends on the values alone: `right` and `wrong` are other names for the same two numbers.
 
     >>> newton([Fraction(0), Fraction(1), Fraction(4), Fraction(9)])
     'n_pos + 2 * binomial(n_pos, 2)'
     """
-    return min(_differences(values, right), _differences(values[::-1], wrong), key=len)
+    rising = len(_differences(values, "n_pos")) <= len(_differences(values[::-1], "n_neg"))
+    return _differences(values, right) if rising else _differences(values[::-1], wrong)
 
 
 def _differences(values: Sequence[Fraction], count: str) -> str:

@@ -10,7 +10,7 @@ answers are correct, changes the variance and not the mean:
     optimal        least variance of the gradient, averaged over p with a Beta density, uniform if none is given
 
 phi is written with binomials where that holds for every N and parameter; else as numbers for this N, and then the
-design has no value for another. What is written is read back and has to give the advantages that were derived.
+range of a parameter `made_for` refuses any other. What is written is read back and has to give what was derived.
 """
 
 from __future__ import annotations
@@ -19,32 +19,23 @@ import re
 import textwrap
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import pairwise
 
-from shaping.baselines import numeric, optimal, posterior_means, reward_for
-from shaping.closed import Sum, indicators, newton, of_objective, of_phi
+from shaping.baselines import optimal
+from shaping.closed import MAX_FORMULA, MAX_SUMMANDS, indicators, newton
 from shaping.design import loads
-from shaping.dynamics import value
-from shaping.errors import DesignError, Source, Span, located, names_hint
-from shaping.evaluate import Group
+from shaping.errors import DesignError, names_hint
 from shaping.exact import verdict_pair
-from shaping.expression import parse
-from shaping.nodes import Name, Node
-from shaping.objective import OBJECTIVES, polynomial, read_objective, to_bernstein
-from shaping.params import fresh_name
-from shaping.real import Real, Undefined, Unusable, multiply, nearest, subtract
-from shaping.recognize import climbs
-from shaping.vocabulary import CONSTANT, GROUP
+from shaping.goal import Goal
+from shaping.real import Real, multiply, nearest, subtract
 
 BASELINES = {
-    "none": "no baseline",
+    "none": "b is 0",
     "others_mean": "b is the same from the other N - 1 answers alone",
     "optimal": "b has the least variance of all that see the other answers alone",
 }
 WIDTH = 118
 DIGITS = 6  # of an optimal baseline without short fractions
 LONG = 400  # characters of an exact one
-POINTS = 50
 
 
 def derive(
@@ -86,97 +77,15 @@ def derive(
         raise DesignError(f"a Beta{weighting} weighting: two whole numbers from 1, (1, 1) is uniform")
     if N < 2:
         raise DesignError(f"a group of {N} compares nothing: derive for groups of 2 or more")
-    goal = _Goal(text, N, {name: _number(name, given) for name, given in (params or {}).items()})
-    return _written(goal, baseline, weighting)
-
-
-class _Goal:
-    """The objective, read: phi(0) .. phi(N), and what is known of it."""
-
-    def __init__(self, text: str, N: int, numbers: dict[str, Fraction]):
-        paid, _, formula = text.partition("phi:")
-        self.N, self.numbers = N, numbers
-        self.of_group = bool(formula) and not paid.strip()
-        self.text = " ".join((formula if self.of_group else text).split())
-        self.source = Source("phi" if self.of_group else "objective", self.text)
-        self.constants: dict[str, Real] = {"N": Fraction(N), **numbers}
-        self.exact = True
-        self.node = self.read()
-        try:
-            if self.of_group:
-                self.phi = [self.paid(n, N) for n in range(N + 1)]
-            else:
-                self.phi, self.exact = reward_for(self.node, N, self.constants)
-        except (Undefined, Unusable) as error:
-            raise self.refused(error) from None
-        self.form: Sum | None = None
-        if self.of_group:
-            self.form = of_phi(self.text, numbers)
-        elif self.exact:
-            self.form = of_objective(self.node, self.constants)
-
-    def read(self) -> Node:
-        if not self.of_group:
-            return read_objective(self.text, "objective", self.source.span, list(self.numbers))
-        scopes = {"n_pos": GROUP, "n_neg": GROUP, "N": CONSTANT} | dict.fromkeys(self.numbers, CONSTANT)
-
-        def lookup(name: str, span: Span) -> Node | None:
-            return Name(name, span, scopes[name], True) if name in scopes else None
-
-        return parse(self.text, where="phi", place=self.source.span, lookup=lookup, names=scopes)
-
-    def paid(self, n_pos: int, N: int) -> Real:
-        counts = {"N": Fraction(N), "n_pos": Fraction(n_pos), "n_neg": Fraction(N - n_pos)}
-        return Group(self.numbers | counts, []).value(self.node, -1)
-
-    def others(self) -> list[Real]:
-        """The same from N - 1 answers."""
-        try:
-            if self.of_group:
-                return [self.paid(m, self.N - 1) for m in range(self.N)]
-            if not self.exact:
-                return list(posterior_means(self.node, self.N - 1, self.constants))
-            found = to_bernstein(polynomial(self.node, self.constants), self.N - 1)
-        except (Undefined, Unusable) as error:
-            raise self.refused(error) from None
-        if found is None:
-            raise DesignError(
-                f"{self.text} has degree {self.N}: {self.N - 1} other answers cannot estimate it without bias\n"
-                "hint: choose the baseline optimal or none, or a larger N"
-            )
-        return list(found)
-
-    def refused(self, error: ArithmeticError) -> DesignError:
-        reason = error.args[0]
-        return DesignError(located(error.args[1] if error.args[1:] else self.source.span(0, len(self.text)), reason))
-
-    def gap(self) -> str:
-        """How far the gradient is from that of an objective that it is not unbiased for."""
-        import mpmath
-
-        N, own = self.N, numeric(self.node, self.constants)
-        weight = [N * (after - before) for before, after in pairwise(self.phi)]
-        points = [1 / N + (1 - 2 / N) * i / POINTS for i in range(POINTS + 1)]
-        slopes = [float(mpmath.diff(own, p)) for p in points]
-        gaps = [abs(value(list(map(float, weight)), p) - slope) for p, slope in zip(points, slopes, strict=True)]
-        share = max(gap / abs(slope) if slope else 1.0 for gap, slope in zip(gaps, slopes, strict=True))
-        of = "its gradient"
-        if share >= 1:  # where that is nearly 0
-            share, of = max(gaps) / max(map(abs, slopes)), "its steepest gradient"
-        found = f"the mean gradient is within {100 * share:.2g} % of {of} for p from 1/{N} to {N - 1}/{N}"
-        exact = climbs(weight)
-        return f"{found}, and that of {exact.objective}" if exact and exact.factor == 1 else found
+    return _written(Goal(text, N, params or {}), baseline, weighting)
 
 
 # ── The file ────────────────────────────────────────────────────────────────
 
 
-def _written(goal: _Goal, baseline: str, weighting: tuple[int, int]) -> str:
-    N, form, others = goal.N, goal.form, [Fraction(0)] * goal.N
-    if form:
-        lets, scale = {"phi": form.text("n_pos", "n_neg", "N")}, "N"
-    else:
-        lets, scale = {f"only_{N}": f"1 / (N == {N})"} | _table("phi", goal.phi), f"N * only_{N}"
+def _written(goal: Goal, baseline: str, weighting: tuple[int, int]) -> str:
+    form, others = goal.form, [Fraction(0)] * goal.N
+    lets = {"phi": form.text("n_pos", "n_neg", "N")} if form else _table("phi", goal.phi)
     if baseline == "others_mean" and form:
         others = goal.others()
         lets["b_correct"] = form.text("n_pos - 1", "n_neg", "N - 1")
@@ -184,13 +93,14 @@ def _written(goal: _Goal, baseline: str, weighting: tuple[int, int]) -> str:
     elif baseline != "none":
         others = goal.others() if baseline == "others_mean" else _short(optimal(goal.phi, weighting))
         lets |= _table("b_correct", others, 1) | _table("b_wrong", others)
-    advantage = [f"advantage: {scale} * phi"]
+    advantage = ["advantage: N * phi"]
     if baseline != "none":
-        sides = (f"  {side}: {scale} * (phi - b_{side})" for side in ("correct", "wrong"))
+        sides = (f"  {side}: N * (phi - b_{side})" for side in ("correct", "wrong"))
         advantage = ["advantage:", *sides]
     free = {name: number for name, number in goal.numbers.items() if form and name in form.names}
     lines = [*_header(goal, baseline, weighting), "", f"name: {_slug(goal, baseline)}"]
-    lines += ["params:", *_params(form, free, baseline)] if free else []
+    params = _params(goal, free, baseline)
+    lines += ["params:", *params] if params else []
     lines += ["", "let:", *(line for name, body in lets.items() for line in _entry(name, body)), "", *advantage]
     lines += ["", *_claims(goal, free)] if goal.exact and not goal.of_group else []
     text = "\n".join(lines) + "\n"
@@ -198,7 +108,7 @@ def _written(goal: _Goal, baseline: str, weighting: tuple[int, int]) -> str:
     return text
 
 
-def _header(goal: _Goal, baseline: str, weighting: tuple[int, int]) -> list[str]:
+def _header(goal: Goal, baseline: str, weighting: tuple[int, int]) -> list[str]:
     N, at = goal.N, ", ".join([f"N = {goal.N}", *(f"{name} = {number}" for name, number in goal.numbers.items())])
     chance = "the chance that an answer is correct" if goal.text == "p" else "p the chance that an answer is correct"
     if goal.of_group:
@@ -219,20 +129,28 @@ def _header(goal: _Goal, baseline: str, weighting: tuple[int, int]) -> list[str]
     return [f"# {line}" for each in (first, second, third) for line in textwrap.wrap(each, WIDTH - 2)]
 
 
-def _slug(goal: _Goal, baseline: str) -> str:
+def _slug(goal: Goal, baseline: str) -> str:
     words = re.findall(r"\w+", goal.text.lower())
     return "_".join(["phi" if goal.of_group else "climbs", *words, baseline])[:60]
 
 
-def _params(form: Sum, free: Mapping[str, Fraction], baseline: str) -> list[str]:
-    most = "N - 1" if baseline == "others_mean" else "N"
-    return [
-        f"  {name}: {{default: {number}, range: [1, {most}]}}" if name in form.exponents else f"  {name}: {number}"
-        for name, number in free.items()
-    ]
+def _params(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str]:
+    """Those of the objective, and one whose range says which groups the formulas are for."""
+    N, form, others = goal.N, goal.form, baseline == "others_mean"
+    lines = []
+    for name, number in free.items():
+        drawn = f"{{default: {number}, range: [1, {'N - 1' if others else 'N'}]}}"
+        lines.append(f"  {name}: {drawn if name in form.exponents else number}")
+    if form is None:
+        lines.append(f"  made_for: {{default: {N}, range: [{N}, {N} if N == {N} else 0]}}      # numbers for N = {N}")
+    elif (least := form.least + others) > 2:
+        lines.append(
+            f"  at_least: {{default: {least}, range: [{least}, {least} if N >= {least} else 0]}}      # answers"
+        )
+    return lines
 
 
-def _claims(goal: _Goal, free: Mapping[str, Fraction]) -> list[str]:
+def _claims(goal: Goal, free: Mapping[str, Fraction]) -> list[str]:
     text = goal.text
     for name, number in goal.numbers.items():
         if name not in free:
@@ -241,17 +159,19 @@ def _claims(goal: _Goal, free: Mapping[str, Fraction]) -> list[str]:
     return ["claims:", f"  - unbiased_for: {claim}"]
 
 
-def _short(b: list[Real]) -> list[Real]:
+def _short(b: list[Real]) -> list[Fraction]:
     """Any baseline leaves the mean alone, so that one with long fractions is rounded."""
     if all(isinstance(each, Fraction) for each in b) and len(newton(b)) <= LONG:
         return b
     return [Fraction(f"{nearest(each):.{DIGITS}g}") for each in b]
 
 
-def _table(name: str, values: list[Real], first: int = 0) -> dict[str, str]:
+def _table(name: str, values: list[Fraction], first: int = 0) -> dict[str, str]:
     """Values at n_pos = first, first + 1 ..; under several names where one formula would be too long."""
     parts = indicators(values, first)
-    if all(isinstance(each, Fraction) for each in values) and len(newton(values)) <= sum(map(len, indicators(values))):
+    joined = newton(values)
+    fits = len(joined) <= MAX_FORMULA and joined.count("binomial") < MAX_SUMMANDS
+    if fits and len(joined) <= sum(map(len, indicators(values))):  # so for b_correct as for b_wrong
         counts = {"phi": ("n_pos", "n_neg"), "b_correct": ("n_pos - 1", "n_neg"), "b_wrong": ("n_pos", "n_neg - 1")}
         parts = [newton(values, *counts[name])]
     if len(parts) == 1:
@@ -277,7 +197,7 @@ def _entry(name: str, body: str) -> list[str]:
     return [line.replace("\xa0", " ") for line in lines]
 
 
-def _read_back(text: str, goal: _Goal, b: list[Real]) -> None:
+def _read_back(text: str, goal: Goal, b: list[Real]) -> None:
     N, design = goal.N, loads(text, "<derived>")
     design.check(N)
     for n in range(N + 1):
@@ -285,13 +205,3 @@ def _read_back(text: str, goal: _Goal, b: list[Real]) -> None:
         for found, base in zip(verdict_pair(design, N, n), expected, strict=True):
             if base is not None and nearest(found) != nearest(multiply(Fraction(N), subtract(goal.phi[n], base))):
                 raise AssertionError(f"for n_pos = {n} this is not what was derived:\n{text}")
-
-
-def _number(name: str, given: object) -> Fraction:
-    fresh_name(name, Source("params", name).span(0, len(name)))
-    if name in OBJECTIVES:
-        raise DesignError(f"parameter {name!r} has the name of a function of objectives")
-    try:
-        return Fraction(str(given))
-    except ValueError:
-        raise DesignError(f"parameter {name!r} is a plain number, for example 4 or 1/3, not {given}") from None

@@ -56,6 +56,8 @@ Real = Fraction | Surd | General
 def add(a: Real, b: Real) -> Real:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
         return a + b
+    if a == 0 or b == 0:
+        return b if a == 0 else a
     if isinstance(a, General) or isinstance(b, General):
         (c, x), (d, y) = _times(a), _times(b)
         return multiply(c + d, x) if x == y else General("add", (a, b))
