@@ -1,0 +1,256 @@
+"""Claims: read where they are written, decided exactly, and refuted by the smallest group that breaks them."""
+
+import re
+
+import pytest
+from samples import CONFIGS, message
+
+import shaping
+from shaping import decide as deciding
+from shaping.claims import read_claims
+from shaping.cli import main
+from shaping.decide import decide
+from shaping.errors import DesignError
+from shaping.rows import by_verdicts
+
+LIBRARY = sorted(CONFIGS.glob("*.yaml"))
+ZERO_SUM = "advantage: r - mean(r)\n"
+
+
+def decided(text, claim, up_to=8, path="d.yaml"):
+    """The verdict on one claim of a design, as the two say it."""
+    design = shaping.loads(f"{text}claims:\n  - {claim}\n", str(path))
+    (verdict,) = decide(design, read_claims(design), up_to)
+    return verdict
+
+
+def library(name, claim, up_to=8):
+    """The verdict on another claim of a library design."""
+    text = re.sub(r"(?ms)^claims:.*", "", (CONFIGS / f"{name}.yaml").read_text())
+    return decided(text, claim, up_to, CONFIGS / f"{name}.yaml")
+
+
+# ---------------------------------------------------------------- refuted, by the smallest group
+
+REFUTED = {
+    # A = r: 1 + 0 = 1
+    "zero_sum": ("advantage: correct\n", "N = 2, n_pos = 1: 1 * correct + 1 * wrong = 1"),
+    "zero_on_constant_groups": ("advantage: correct\n", "N = 2, n_pos = 2: correct = 1, not 0"),
+    "sign_correct": ("advantage: p - 1/3\n", "N = 2, n_pos = 1: wrong = 1/6"),
+    "bounded: 2": ("advantage: n_pos * correct\n", "N = 3, n_pos = 3: correct = 3, beyond 2"),
+    "bounded: sqrt(N)": ("advantage: 2 * correct - p\n", "N = 2, n_pos = 1: correct = 3/2, beyond 1.41421"),
+    "monotone: {correct: falls}": (
+        "advantage: n_pos * correct\n",
+        "N = 2, n_pos = 1: correct = 1, then 2 at n_pos = 2",
+    ),
+    "monotone: {wrong: rises}": ("advantage: -p\n", "N = 2, n_pos = 0: wrong = 0, then -1/2 at n_pos = 1"),
+    "monotone: rewards": ("advantage: 1 - correct\n", "N = 2, n_pos = 1: correct = 0 < wrong = 1"),
+    "zero_when: n_pos > N / 2": (ZERO_SUM.replace("r", "correct", 1).replace("(r)", "(correct)"), "N = 3, n_pos = 2:"),
+    "peak: 3/4": ("advantage: correct - p\n", "N = 4: eta = 2 at 2/4, 3/2 there"),
+    "optimizes: pass_at(2)": ("advantage: correct - p\n", "N = 2: correct(2) - wrong(1) = 1/2, not 0"),
+    "unbiased_for: p": ("advantage: correct - p\n", "N = 2: correct(1) - wrong(0) = 1/2, not 1"),
+    "unbiased_for: p**5": ("advantage: correct - p\n", "N = 2: the objective's degree is above N"),
+    "correct + wrong == 0 and N > 2": ("advantage: correct - p\n", "N = 2, n_pos = 0: 2 > 2 is false"),
+    "eta <= 1": ("advantage: correct - p\n", "N = 3, n_pos = 1: 4/3 <= 1 is false"),
+    "correct >= wrong + 1/2": ("advantage: correct / 2\n", "N = 2, n_pos = 0: 0 >= 1/2 is false"),
+}
+
+
+@pytest.mark.parametrize("claim", REFUTED)
+def test_a_false_claim_is_refuted_by_the_smallest_group_with_both_values(claim):
+    text, expected = REFUTED[claim]
+    verdict = decided(text, claim)
+    assert not verdict.holds and not verdict.passed and verdict.how == "refuted"
+    assert verdict.over.startswith(expected)
+    negated = decided(text, f"not: {{{claim}}}" if ":" in claim else f"not: {claim}")
+    assert negated.passed and not negated.holds and negated.over == verdict.over
+
+
+def test_the_smallest_parameter_breaks_it_too():
+    text = "params: {k: {default: 4, range: [1, N]}}\nadvantage: correct * k\n"
+    assert decided(text, "bounded: 2").over == "N = 3, n_pos = 1, k = 3: correct = 3, beyond 2"
+    assert decided(text, "bounded: {by: 2, when: {k: [1, 2]}}").holds
+    assert decided(text, "bounded: {by: 2, when: {N: 6}}").over.startswith("N = 6, n_pos = 1, k = 3")
+
+
+# ---------------------------------------------------------------- proved, and nothing that is false
+
+TRAPS = {
+    # 1 - 1 = 0 where both kinds are there; alone, either adds up to 1 or -1
+    "only mixed groups keep it": "advantage: {correct: 1 / n_pos, wrong: -1 / n_neg}\n",
+    "one branch breaks it": "advantage: (correct - p) if n_pos != 3 else 1\n",
+    "a binomial that is sometimes 0": (
+        "params: {k: {default: 2, range: [1, N]}}\n"
+        "advantage: (correct - p) if binomial(n_neg, k) > 0 or n_pos == N else 1\n"
+    ),
+    "flat breaks it": "advantage: {each: (correct - p) / (n_pos - 2), flat: 1}\n",
+    "a root has two sides": "advantage: correct - sqrt((p - 1/2) ** 2) - 1/2\n",
+    "equal in groups of two": "advantage: correct - 1/2\n",
+}
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_no_false_identity_is_proved(trap):
+    verdict = decided(TRAPS[trap], "zero_sum")
+    assert verdict.how == "refuted"
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
+def test_every_claim_of_the_library_holds_and_what_was_proved_is_found_by_trying_too(path, monkeypatch):
+    monkeypatch.setattr("shaping.search.EXAMPLES", 30)
+    design = shaping.load(path)
+    claims = read_claims(design)
+    assert len(claims) >= 2
+    verdicts = decide(design, claims, 6)
+    assert [each.claim.text for each in verdicts if not each.passed] == []
+    proved = [each.claim for each in verdicts if each.how == "proved"]
+    others = {claim: deciding._other(design, claim) for claim in proved if claim.other is not None}
+    assert all(verdict.holds for verdict in deciding.exhaust(design, proved, others, 6).values())
+
+
+def test_identities_are_proved_for_all_sizes_and_draws():
+    for claim in ("zero_sum", "sign_correct", "proportional_to: {design: grpo.yaml, per: group}"):
+        verdict = library("passk", claim)
+        assert (verdict.how, verdict.over) == ("proved", "0/1 groups of every size, every k")
+    assert library("passk", "equals: {design: grpo.yaml, when: {k: 1}}").over == "0/1 groups of every size, k = 1"
+    assert library("passk", "n_pos * correct == -n_neg * wrong").how == "proved"
+
+
+def test_what_is_exhausted_says_how_far():
+    verdict = library("passk", "zero_when: n_pos > N - k")
+    assert (verdict.how, verdict.over) == ("exhausted", "every 0/1 group, N = 2..8, every k")
+
+
+def test_a_claim_about_any_rewards_is_called_searched():
+    verdict = library("grpo", "zero_sum")
+    assert verdict.how == "searched" and verdict.over.startswith("proved for 0/1 rewards")
+
+
+# ---------------------------------------------------------------- known results
+
+KNOWN = [
+    ("rloo", "unbiased_for: p"),
+    ("dr_grpo", "unbiased_for: (N - 1) / N * p"),
+    ("maxrl", "unbiased_for: log_p(N - 1)"),
+    ("pkpo", "unbiased_for: pass_at(k)"),
+    ("pkpo_loo_minus_one", "unbiased_for: pass_at(k)"),
+    ("passk", "peak: {at: 16/32, when: {k: 1}}"),
+    ("passk", "peak: {at: 8/32, when: {k: 4}}"),
+    ("passk", "peak: {at: 4/32, when: {k: 8}}"),
+    ("passk", "not: {peak: {at: 8/32, when: {k: 8}}}"),
+    ("passk", "zero_when: n_pos >= N - k + 1"),
+    ("passk", "zero_when: k == N"),
+    ("passk", "not: {zero_when: n_pos >= N - k}"),
+]
+
+
+@pytest.mark.parametrize(("name", "claim"), KNOWN)
+def test_known_results_hold(name, claim):
+    assert library(name, claim).passed
+
+
+def test_the_analytic_passk_without_sigma_climbs_passk():
+    text = (
+        "params: {k: {default: 2, range: [1, N - 1]}}\n"
+        "let: {miss: 'binomial(n_neg, k) / binomial(N, k)'}\n"
+        "advantage: {correct: miss, wrong: 'miss - binomial(n_neg - 1, k - 1) / binomial(N - 1, k - 1)'}\n"
+    )
+    assert decided(text, "unbiased_for: (N - k) / (N * k) * pass_at(k)").how == "exhausted"
+    assert decided(text, "optimizes: pass_at(k)").holds
+    assert not decided(text, "optimizes: p").holds
+
+
+# The released code of Chen et al. 2025 (arXiv:2508.10751): np.where(reward == 1, right, reward), then 0 -> wrong.
+PRINTED = """
+correct: score == 1
+params: {k: {default: 2, range: [1, N]}}
+let:
+  miss:  binomial(n_neg, k) / binomial(N, k)
+  sigma: sqrt(miss * (1 - miss)) + 1e-6
+  right: miss / sigma
+  wrong: (miss - binomial(n_neg - 1, k - 1) / binomial(N - 1, k - 1)) / sigma
+advantage: right if r == 1 else wrong if r == 0 else r
+"""
+
+
+@pytest.mark.parametrize("claim", ["zero_sum", "zero_on_constant_groups", "sum(A) == 0", "monotone: rewards"])
+def test_rewards_that_pass_through_the_papers_printed_code_are_found(claim):
+    verdict = decided(PRINTED, claim)
+    assert verdict.how == "refuted"
+    rewards = re.search(r"rewards \[(.*?)\]", verdict.over).group(1).split(", ")
+    assert 2 <= len(rewards) <= 4 and set(rewards) - {"0", "1"}  # [1, 0.5, 0, 0] or smaller
+
+
+# ---------------------------------------------------------------- reading
+
+MISTAKES = {
+    "zer_sum": "unknown claim 'zer_sum'",
+    "bounded": "'bounded' needs an argument",
+    "bounds: 2": "unknown claim 'bounds'",
+    "bounded: x": "unknown name 'x' in 'bounded'",
+    "bounded: {bye: 2}": "unknown key 'bye' of the claim 'bounded'",
+    "bounded: {by: 2, when: {k: 2}}": "unknown parameter 'k' in 'when'",
+    "not: {not: zero_sum}": "a `not` in a `not`",
+    "peak: 1/4 of it": "a peak is n_pos / N",
+    "monotone: {correct: up}": "'monotone' of what?",
+    "equals: gone.yaml": "there is no design 'gone.yaml' beside this one",
+    "n_pos + n_neg": "this claims nothing",
+    "A > correct": "a claim over single answers and over `correct` or `wrong`",
+    "equals: {design: d.yaml, per: group}": "'per' is of proportional_to",
+    "unbiased_for: r": "unknown name 'r' in 'claims.unbiased_for'",
+    "unbiased_for: log(p)": "no polynomial in p: unbiased_for: log(p)",
+}
+
+
+@pytest.mark.parametrize("claim", MISTAKES)
+def test_a_claim_that_cannot_be_read_is_shown_at_its_place(claim):
+    with pytest.raises(DesignError) as error:
+        decided(ZERO_SUM, claim)
+    first, picture, caret, *_ = str(error.value).split("\n")
+    assert first.startswith("d.yaml:3:") and MISTAKES[claim] in first
+    assert picture == f"  3 |   - {claim}" and caret.strip().strip("^") == ""
+
+
+def test_a_claim_about_right_and_wrong_answers_needs_a_design_that_verdicts_decide():
+    with pytest.raises(DesignError, match="is about groups of right and wrong answers, but it reads length"):
+        decided("advantage: r - length / 100\n", "optimizes: p")
+
+
+def test_a_design_is_loaded_and_used_without_a_look_at_its_claims():
+    shaping.loads(f"{ZERO_SUM}claims: [zer_sum, 3, {{}}]\n").check(8)
+    assert "unknown key" in message(f"{ZERO_SUM}claim: [zero_sum]\n")
+
+
+def test_every_design_that_verdicts_decide_says_more_than_two_things():
+    for path in LIBRARY:
+        design = shaping.load(path)
+        assert len(read_claims(design)) >= (3 if by_verdicts(design) else 2), path.stem
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_reports_every_file_and_counts_how_claims_were_decided(tmp_path, capsys):
+    (tmp_path / "fine.yaml").write_text(f"{ZERO_SUM}claims:\n  - zero_sum\n  - not: {{unbiased_for: p}}\n")
+    (tmp_path / "false.yaml").write_text("advantage: correct\nclaims:\n  - zero_sum\n  - wrong == 0\n")
+    (tmp_path / "broken.yaml").write_text("advantage: corect\n")
+    assert main(["test", str(tmp_path), "--up-to", "6"]) == 1
+    out = capsys.readouterr().out
+    assert f"{tmp_path}/false.yaml:3:5: zero_sum does not hold: N = 2, n_pos = 1: 1 * correct + 1 * wrong = 1" in out
+    assert "broken.yaml:1:12: unknown name 'corect'" in out
+    assert out.endswith("3 designs, 4 claims: 2 FAILED, 1 proved, 1 broken as said, 1 searched\n")
+    (tmp_path / "broken.yaml").unlink()
+    (tmp_path / "false.yaml").unlink()
+    assert main(["test", str(tmp_path), "--up-to", "6", "-q"]) == 0
+    assert capsys.readouterr().out == "1 designs, 2 claims: 1 broken as said, 1 searched\n"
+
+
+def test_check_reads_the_claims_too(tmp_path, capsys):
+    (tmp_path / "d.yaml").write_text(f"{ZERO_SUM}claims: [zer_sum]\n")
+    assert main(["check", str(tmp_path / "d.yaml")]) == 1
+    assert "unknown claim 'zer_sum'" in capsys.readouterr().out
+
+
+def test_a_folder_without_designs_is_said(tmp_path, capsys):
+    assert main(["test", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"no design (*.yaml) in {tmp_path}\n"
