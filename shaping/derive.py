@@ -7,7 +7,8 @@ answers are correct, changes the variance and not the mean:
 
     none           0
     others_mean    what the other N - 1 answers alone would be paid
-    optimal        least variance of the gradient, averaged over p with a Beta density, uniform if none is given
+    optimal        least variance of the gradient in the logit of p, averaged over p with a Beta density. All wrong
+                   answers are one there (dynamics.py), so that it pushes groups without a success as well
 
 phi is written with binomials where that holds for every N and parameter; else as numbers for this N, and then the
 range of a parameter `made_for` refuses any other. What is written is read back and has to give what was derived.
@@ -31,7 +32,7 @@ from shaping.real import Real, multiply, nearest, subtract
 BASELINES = {
     "none": "b is 0",
     "others_mean": "b is the same from the other N - 1 answers alone",
-    "optimal": "b has the least variance of all that see the other answers alone",
+    "optimal": "b has the least variance of all that see the other answers alone, in the logit of p",
 }
 WIDTH = 118
 DIGITS = 6  # of an optimal baseline without short fractions

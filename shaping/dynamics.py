@@ -11,7 +11,8 @@ answer and -p for a wrong one, so that a group with n correct answers gives the 
     E g^2 = sum_n C(N, n) p^n q^(N - n) g(n)^2            a polynomial in p of degree N + 2
     SNR   = (E g)^2 / Var g
 
-and a policy that follows the mean moves by d logit / dt = w p q, which is dp / dt = w(p) (p q)^2.
+This is the part along the logit: right answers are taken as one, and so are wrong ones, of which a policy has many.
+A policy that follows the mean moves by d logit / dt = w p q, which is dp / dt = w(p) (p q)^2.
 """
 
 from __future__ import annotations

@@ -221,6 +221,11 @@ def test_a_correct_answer_counts_itself():
     assert explain(one("n_pos"), 4).climbs == Climbs("p", F(1))
 
 
+@pytest.mark.parametrize("each", ["sqrt(-n_pos)", "log(p - 1)", "1 / (n_pos + n_neg - N)"])
+def test_a_formula_without_a_value_gives_way_to_flat(each):
+    assert limit(shaping.loads(f"advantage: {{each: {each}, flat: 2 * correct}}")).factor == "2"
+
+
 def test_without_a_limit_the_reason_is_said():
     for text, reason in [
         ("log(n_pos + 1) * (correct - p)", "log N"),

@@ -52,9 +52,8 @@ def group(name, N, seed, correct=None):
     return Group(tuple(reward), tuple(correct), tuple(length), tuple(logprob), tuple(tokens))
 
 
-def ours(name, groups, progress=F(0), **params):
+def ours(design, groups, progress=F(0)):
     """Exact advantages of the YAML, and the groups with the draws that it made."""
-    design = load(name, **params)
     N = groups[0].N
     moment = design.moment(progress.numerator, progress.denominator) if design.clock else None
     columns = {"length": [g.length for g in groups], "logprob": [g.logprob for g in groups]}
@@ -85,9 +84,9 @@ def theirs(name, groups, progress=F(0), **params):
     ]
 
 
-def agree(name, groups, **more):
-    mine, groups = ours(name, groups, **more)
-    assert mine == theirs(name, groups, **more), groups
+def agree(name, groups, progress=F(0), **params):
+    mine, groups = ours(load(name, **params), groups, progress)
+    assert mine == theirs(name, groups, progress, **params), groups
     return mine
 
 
@@ -147,19 +146,24 @@ def test_every_number_of_draws(name, k):
         agree(name, [group(name, 8, seed)], k=k)
 
 
+def tokens(name, design, seed):
+    """Of one seeded group, for each answer: what its tokens get, and what the oracle says."""
+    g = group(name, 2 + seed % 6, seed)
+    read_PN = evaluated(design, torch.tensor([list(map(float, g.reward))], dtype=torch.float64), None, {}, None, 0)
+    width = max(map(len, g.token_logprob))
+    row = [[*map(float, tokens), *[float("nan")] * (width - len(tokens))] for tokens in g.token_logprob]
+    logprob_BT = torch.tensor(row, dtype=torch.float64)
+    answer_B = [value.reshape(-1) for value in read_PN[1:]]
+    found = token_advantage(design, g.N, logprob_BT, ~logprob_BT.isnan(), answer_B).tolist()
+    (expected,) = ORACLES[name]([g])
+    return found, [[*map(float, row), *[0.0] * (width - len(row))] for row in expected]
+
+
 @pytest.mark.parametrize("name", TOKENS)
 def test_tokens(name):
-    design, nonzero = load(name), 0
+    nonzero = 0
     for seed in range(10):
-        g = group(name, 2 + seed % 6, seed)
-        read_PN = evaluated(design, torch.tensor([list(map(float, g.reward))], dtype=torch.float64), None, {}, None, 0)
-        width = max(map(len, g.token_logprob))
-        row = [[*map(float, tokens), *[float("nan")] * (width - len(tokens))] for tokens in g.token_logprob]
-        logprob_BT = torch.tensor(row, dtype=torch.float64)
-        answer_B = [value.reshape(-1) for value in read_PN[1:]]
-        found = token_advantage(design, g.N, logprob_BT, ~logprob_BT.isnan(), answer_B)
-        (expected,) = ORACLES[name]([g])
-        for row, tokens in zip(found.tolist(), expected, strict=True):
-            assert row == pytest.approx([*map(float, tokens), *[0.0] * (width - len(tokens))], abs=1e-12)
-            nonzero += any(row)
+        for found, expected in zip(*tokens(name, load(name), seed), strict=True):
+            assert found == pytest.approx(expected, abs=1e-12)
+            nonzero += any(found)
     assert nonzero > 20
