@@ -3,12 +3,15 @@
 check FILE...   every mistake of every file, with its place and the next step; exit status 1 if there is one
 test PATH...    the claims of every design: proved, exhausted, searched, or refuted with the smallest group
 show FILE       what a design says, what groups get, the torch code it becomes
+explain FILE    what a design climbs, how noisy it is, how fast
+derive WHAT     an objective, or a file that has one, as a design
 bench [FILE...] how fast the compiled designs are, as ratios from one run
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 
 from shaping.claims import read_claims
@@ -33,11 +36,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Check, show and time advantage designs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run, text: str, files: str) -> argparse.ArgumentParser:
+    def command(name: str, run, text: str, files: str | None) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(run=run)
-        made.add_argument("files", nargs=files, metavar="FILE", help="YAML of a design")
-        if name in ("check", "show"):
+        if files:
+            made.add_argument("files", nargs=files, metavar="FILE", help="YAML of a design")
+        else:
+            made.add_argument("what", help="pass_at(k), 'phi: n_pos > 1', or a YAML file with `objective:`")
+        if name in ("check", "show", "explain", "derive"):
             made.add_argument("--n", type=int, default=16, help="answers in a group (default 16)")
             made.add_argument(
                 "--param", action="append", default=[], metavar="NAME=VALUE", help="set a parameter, such as k=8"
@@ -46,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command("check", check, "say every mistake of the files; exit status 1 if there is one", "+")
     command("show", show, "show what a design says and does", "+")
+    explained = command("explain", run_explain, "say what a design climbs, how noisy it is and how fast", "+")
+    explained.add_argument("--json", action="store_true", help="for programs: exact values as text, floats beside them")
+    derived = command("derive", run_derive, "write the design that climbs an objective", None)
+    derived.add_argument("--baseline", help="none, others_mean (default) or optimal")
     test = command("test", run_test, "decide the claims of designs; exit status 1 if one is false", "+")
     test.add_argument("--up-to", type=int, default=64, metavar="N", help="largest group that is exhausted (default 64)")
     test.add_argument("-q", "--quiet", action="store_true", help="only what fails, and the counts")
@@ -83,6 +93,34 @@ def show(options: argparse.Namespace) -> int:
         design = loads(read_text(path), path, **read_params(options.param))
         design.check(options.n)
         print(("\n" if i else "") + description(design, options.n))
+    return 0
+
+
+def run_explain(options: argparse.Namespace) -> int:
+    from shaping.explain import explain
+
+    found = []
+    for path in options.files:
+        design = loads(read_text(path), path, **read_params(options.param))
+        design.check(options.n)
+        found.append(explain(design, options.n))
+    if options.json:
+        print(json.dumps([each.json() for each in found], indent=2))
+    else:
+        print("\n\n".join(each.words() for each in found))
+    return 0
+
+
+def run_derive(options: argparse.Namespace) -> int:
+    from shaping.derive import derive, derive_file
+
+    params = read_params(options.param)
+    if options.what.endswith((".yaml", ".yml")):
+        if options.baseline:
+            raise DesignError("--baseline goes with a formula; a file says it itself, as `baseline:`")
+        print(derive_file(options.what, options.n, params), end="")
+    else:
+        print(derive(options.what, options.n, options.baseline or "others_mean", params), end="")
     return 0
 
 

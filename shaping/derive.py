@@ -24,9 +24,11 @@ from fractions import Fraction
 from shaping.baselines import optimal
 from shaping.closed import MAX_FORMULA, MAX_SUMMANDS, indicators, newton
 from shaping.design import loads
-from shaping.errors import DesignError, names_hint
+from shaping.document import Items, Scalar, read, read_text
+from shaping.errors import DesignError, Source, located, names_hint
 from shaping.exact import verdict_pair
 from shaping.goal import Goal
+from shaping.params import read_params
 from shaping.real import Real, multiply, nearest, subtract
 
 BASELINES = {
@@ -79,6 +81,30 @@ def derive(
     if N < 2:
         raise DesignError(f"a group of {N} compares nothing: derive for groups of 2 or more")
     return _written(Goal(text, N, params or {}), baseline, weighting)
+
+
+def derive_file(path: str, N: int, chosen: Mapping[str, object]) -> str:
+    """`derive` of what a file says: `objective:` or `phi:`, and, if it has them, `baseline:`, `weighting:`, `params:`.
+
+    Raises:
+      DesignError: it says something else, or what it says cannot be derived.
+    """
+    top = read(Source(path, read_text(path)))
+    top.only(("name", "objective", "phi", "baseline", "weighting", "params"), "of an objective")
+    given = [key for key in ("objective", "phi") if key in top.entries]
+    if len(given) != 1:
+        raise DesignError(f"{path}: one of `objective:` and `phi:` is needed\nhint: objective: pass_at(k)")
+    scalar, baseline, weighting = (top.get(key) for key in (given[0], "baseline", "weighting"))
+    if not isinstance(scalar, Scalar) or not isinstance(baseline, Scalar | None):
+        raise DesignError(f"{path}: `{given[0]}:` is one formula, `baseline:` one of {', '.join(BASELINES)}")
+    pair = [part.text for part in weighting.items if isinstance(part, Scalar)] if isinstance(weighting, Items) else []
+    if weighting is not None and not (len(pair) == 2 and all(each.isdecimal() for each in pair)):
+        raise DesignError(located(weighting.span, "a weighting is two whole numbers", "weighting: [1, 1] is uniform"))
+    params, _ = read_params(top.get("params"), chosen, Source(path, read_text(path)))
+    text = scalar.text if given[0] == "objective" else f"phi: {scalar.text}"
+    word = baseline.text if baseline is not None else "others_mean"
+    values = {name: param.value for name, param in params.items()}
+    return derive(text, N, word, values, tuple(map(int, pair)) if pair else (1, 1))
 
 
 # ── The file ────────────────────────────────────────────────────────────────

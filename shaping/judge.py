@@ -95,5 +95,9 @@ def summary(judgements: list[Judgement]) -> str:
     hows = Counter(each.how if each.passed else "FAILED" for each in judgements)
     names = {"refuted": "broken as said"}
     counts = ", ".join(f"{n} {names.get(how, how)}" for how, n in sorted(hows.items()))
-    files_seen = len({each.path for each in judgements})
-    return f"{files_seen} designs, {sum(1 for each in judgements if each.claim)} claims: {counts or 'none'}"
+    designs, claims = len({each.path for each in judgements}), sum(1 for each in judgements if each.claim)
+    return f"{_count(designs, 'design')}, {_count(claims, 'claim')}: {counts or 'none'}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}{'s' * (n != 1)}"

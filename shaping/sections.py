@@ -97,6 +97,10 @@ def _reader(
     source: Source, chosen: Names[str, object], errors: list[DesignError] | None
 ) -> tuple[_Reader, list[tuple[Scalar, str]]]:
     top = read(source)
+    for key in ("objective", "phi"):
+        if key in top.entries and "advantage" not in top.entries:
+            hint = f"make it one for your N: python -m shaping derive {Path(source.path).name} --n 16 > design.yaml"
+            raise DesignError(located(top.entries[key][0].span, "an objective is not a design yet", hint))
     params, edits = read_params(top.get("params"), chosen, source)
     given: dict[str, Node] = {name: Name(name, param.span, CONSTANT, True) for name, param in params.items()}
     return _Reader(top, source, params, given, [source.path], errors), edits

@@ -242,7 +242,7 @@ def test_the_command_reports_every_file_and_counts_how_claims_were_decided(tmp_p
     (tmp_path / "broken.yaml").unlink()
     (tmp_path / "false.yaml").unlink()
     assert main(["test", str(tmp_path), "--up-to", "6", "-q"]) == 0
-    assert capsys.readouterr().out == "1 designs, 2 claims: 1 broken as said, 1 searched\n"
+    assert capsys.readouterr().out == "1 design, 2 claims: 1 broken as said, 1 searched\n"
 
 
 def test_check_reads_the_claims_too(tmp_path, capsys):

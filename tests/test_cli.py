@@ -1,5 +1,6 @@
 """`python -m shaping` says what is wrong, all of it, and shows what a design does."""
 
+import json
 import subprocess
 import sys
 import time
@@ -85,3 +86,41 @@ def test_checking_a_file_from_a_cold_start_takes_less_than_two_seconds():
         times.append(time.perf_counter() - started)
         assert done.returncode == 0
     assert min(times) < 2
+
+
+def test_explain_says_what_a_design_climbs_in_words_and_for_programs(capsys):
+    rloo = str(ROOT / "configs" / "rloo.yaml")
+    assert main(["explain", rloo, "--n", "4"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("rloo, groups of 4, rewards 0 and 1\n") and "climbs   p, unbiased\n" in out
+    assert main(["explain", rloo, PASSK, "--n", "4", "--param", "k=2", "--json"]) == 1
+    assert "no parameter 'k'" in capsys.readouterr().err
+    assert main(["explain", rloo, "--n", "4", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert found["climbs"] == {"objective": "p", "factor": {"exact": "1", "value": 1.0}, "unbiased": True}
+    assert main(["explain", str(ROOT / "configs" / "gfpo.yaml")]) == 1
+    assert "it reads length" in capsys.readouterr().err
+
+
+def test_derive_writes_a_design_whose_claim_holds(tmp_path, capsys):
+    assert main(["derive", "pass_at(k)", "--param", "k=3", "--n", "8"]) == 0
+    made = tmp_path / "made.yaml"
+    made.write_text(capsys.readouterr().out)
+    assert main(["test", str(made), "--up-to", "8"]) == 0
+    assert "exhausted  unbiased_for: pass_at(k)\n" in capsys.readouterr().out
+
+
+def test_derive_reads_an_objective_from_a_file_and_a_design_is_not_one_yet(tmp_path, capsys):
+    path = tmp_path / "goal.yaml"
+    path.write_text("objective: pass_at(k)\nbaseline: none\nparams: {k: 2}\n")
+    assert main(["derive", str(path), "--n", "4", "--param", "k=3"]) == 0
+    out = capsys.readouterr().out
+    assert "  k: {default: 3, range: [1, N]}\n" in out and "advantage: N * phi\n" in out
+    assert main(["check", str(path)]) == 1
+    assert "an objective is not a design yet" in capsys.readouterr().out
+    path.write_text("objective: p\nphi: n_pos\n")
+    assert main(["derive", str(path)]) == 1
+    assert "one of `objective:` and `phi:` is needed" in capsys.readouterr().err
+    path.write_text("objective: p\nbaseline: best\n")
+    assert main(["derive", str(path)]) == 1
+    assert "unknown baseline 'best'" in capsys.readouterr().err
