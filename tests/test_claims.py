@@ -96,8 +96,7 @@ def test_no_false_identity_is_proved(trap):
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
-def test_every_claim_of_the_library_holds_and_what_was_proved_is_found_by_trying_too(path, monkeypatch):
-    monkeypatch.setattr("shaping.search.EXAMPLES", 30)
+def test_every_claim_of_the_library_holds_and_what_was_proved_is_found_by_trying_too(path):
     design = shaping.load(path)
     claims = read_claims(design)
     assert len(claims) >= 2
