@@ -93,8 +93,8 @@ def report(judgements: list[Judgement]) -> str:
 def summary(judgements: list[Judgement]) -> str:
     """'46 claims: 20 proved, ... '"""
     hows = Counter(each.how if each.passed else "FAILED" for each in judgements)
-    names = {"refuted": "broken as said"}
-    counts = ", ".join(f"{n} {names.get(how, how)}" for how, n in sorted(hows.items()))
+    names = {"proved": "proved", "exhausted": "exhausted", "searched": "searched", "refuted": "broken as said"}
+    counts = ", ".join(f"{hows[how]} {name}" for how, name in (names | {"FAILED": "FAILED"}).items() if hows[how])
     designs, claims = len({each.path for each in judgements}), sum(1 for each in judgements if each.claim)
     return f"{_count(designs, 'design')}, {_count(claims, 'claim')}: {counts or 'none'}"
 

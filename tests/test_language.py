@@ -1,4 +1,4 @@
-"""docs/language.md says what is: its designs are sound, its numbers are computed, its errors are the real ones.
+"""docs/language.md and docs/claims.md say what is: their designs are sound, their numbers are computed, their errors are the real ones.
 
 How the page is read, top to bottom:
 
@@ -23,10 +23,11 @@ import pytest
 import torch
 
 import shaping
-from shaping import cli
+from shaping import claims, cli
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "language.md").read_text()
+PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("language", "claims")}
+PAGE = PAGES["language"]
 MINE = Path("configs", "mine.yaml")
 
 
@@ -88,9 +89,10 @@ def wrong_output(text):
     output = io.StringIO()
     with contextlib.redirect_stdout(output):
         cli.main(shlex.split(command.removeprefix("$ python -m shaping ")))
+    printed = "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
     pattern = ".*".join(re.escape(part) for part in said.split("...\n"))
-    is_so = re.fullmatch(pattern, output.getvalue().rstrip("\n") + "\n", re.DOTALL)
-    return [] if is_so else [f"said:\n{said}is:\n{output.getvalue()}"]
+    is_so = re.fullmatch(pattern, printed, re.DOTALL)
+    return [] if is_so else [f"said:\n{said}is:\n{printed}"]
 
 
 def wrong_error(text, design):
@@ -111,12 +113,14 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_every_design_number_and_error_of_the_page_is_real(folder):
-    assert wrong(PAGE) == []
+@pytest.mark.parametrize("name", PAGES)
+def test_every_design_number_and_error_of_the_page_is_real(folder, name):
+    assert wrong(PAGES[name]) == []
 
 
-def test_every_yaml_block_is_a_whole_design_or_marked_as_a_fragment():
-    for comment, language, text, _ in blocks(PAGE):
+@pytest.mark.parametrize("name", PAGES)
+def test_every_yaml_block_is_a_whole_design_or_marked_as_a_fragment(name):
+    for comment, language, text, _ in blocks(PAGES[name]):
         if language == "yaml":
             assert (comment == "fragment") != bool(re.search(r"^advantage:", text, re.MULTILINE)), text
 
@@ -176,5 +180,13 @@ def test_every_part_on_a_section_is_on_one_that_exists():
     assert {"advantage", "params", "token"} < set(parts) <= {*SECTIONS, "flat"}
 
 
-def test_no_line_of_the_page_is_longer_than_120_characters():
-    assert [line for line in PAGE.splitlines() if len(line) > 120] == []
+@pytest.mark.parametrize("name", PAGES)
+def test_no_line_of_the_page_is_longer_than_120_characters_but_tables_and_output(name):
+    text = re.sub(r"(?ms)^```console$.*?^```$", "", PAGES[name])
+    assert [line for line in text.splitlines() if len(line) > 120 and not line.startswith("|")] == []
+
+
+def test_every_kind_of_claim_is_explained():
+    table = PAGES["claims"][PAGES["claims"].index("| claim |") : PAGES["claims"].index("An objective F")]
+    for kind in claims.ARGUMENT:
+        assert f"`{kind}" in table or kind == "holds", kind

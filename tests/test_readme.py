@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import shaping
+from shaping.claims import read_claims
 from shaping.cli import main
 
 ROOT = Path(__file__).parent.parent
@@ -26,6 +27,15 @@ def test_the_design_shown_is_the_file():
 def test_the_table_shown_is_what_show_prints(capsys):
     assert main(["show", str(ROOT / "configs" / "passk.yaml"), "--n", "8"]) == 0
     assert block("", "groups of 8") in capsys.readouterr().out
+
+
+def test_what_a_design_says_of_itself_is_what_the_commands_print(capsys):
+    passk = ROOT / "configs" / "passk.yaml"
+    assert main(["explain", str(passk)]) == 0
+    assert capsys.readouterr().out == block("", "passk, groups of 16")
+    said = block("", "configs/passk.yaml\n  proved")  # deciding it to N = 64 takes 13 seconds: not here
+    claims = [claim.text for claim in read_claims(shaping.load(passk))]
+    assert re.findall(r"^  (?:proved|exhausted|breaks it) +(.*)$", said, re.MULTILINE) == claims
 
 
 def test_the_error_shown_is_what_a_wrong_name_gives():
