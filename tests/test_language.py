@@ -1,4 +1,4 @@
-"""docs/language.md and docs/claims.md say what is: their designs are sound, their numbers are computed, their errors are the real ones.
+"""docs/language.md and docs/claims.md say what is: designs are sound, numbers computed, errors the real ones.
 
 How the page is read, top to bottom:
 
