@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, product
 
 from hypothesis import HealthCheck, find, settings
 from hypothesis import strategies as st
@@ -51,7 +51,22 @@ class Batch:
 def search(design: Design, claim: Claim, other: Design | None, before: Verdict | None) -> Verdict:
     """A verdict on groups beyond those that `before` is about."""
 
-    design = _set(design, {name: values[0] for name, values in claim.when.items() if name != "N"})
+    names = [name for name in claim.when if name != "N"]
+    choices = [dict(zip(names, values, strict=True)) for values in product(*(claim.when[name] for name in names))]
+    for params in choices:
+        batch = _found(_set(design, params), claim, other)
+        if batch is not None:
+            shown = "".join(f", {name} = {value}" for name, value in params.items())
+            return Verdict(
+                claim, False, "refuted", f"{batch}{shown}: {failure(_set(design, params), claim, other, batch)}"
+            )
+    first = f"{before.how} for 0/1 rewards ({before.over}); " if before else ""
+    examples = f"{EXAMPLES * len(choices)} {'other ' if before else ''}groups of up to {LARGEST} answers"
+    return Verdict(claim, True, "searched", first + examples)
+
+
+def _found(design: Design, claim: Claim, other: Design | None) -> Batch | None:
+    """The smallest batch that breaks the claim, of those that were made."""
 
     def breaks(batch: Batch) -> bool:
         return failure(design, claim, other, batch) is not None
@@ -60,12 +75,9 @@ def search(design: Design, claim: Claim, other: Design | None, before: Verdict |
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     try:
-        batch = find(batches(design, claim, other), breaks, settings=quiet)
+        return find(batches(design, claim, other), breaks, settings=quiet)
     except NoSuchExample:
-        first = f"{before.how} for 0/1 rewards ({before.over}); " if before else ""
-        others = f"{EXAMPLES} {'other ' if before else ''}groups of up to {LARGEST} answers"
-        return Verdict(claim, True, "searched", first + others)
-    return Verdict(claim, False, "refuted", f"{batch}: {failure(design, claim, other, batch)}")
+        return None
 
 
 @st.composite

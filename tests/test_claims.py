@@ -125,6 +125,12 @@ def test_a_claim_about_any_rewards_is_called_searched():
     assert verdict.how == "searched" and verdict.over.startswith("proved for 0/1 rewards")
 
 
+def test_every_value_of_when_is_searched():
+    text = "params: {c: 0}\nadvantage: r - mean(r) - c * length\n"
+    assert decided(text, "zero_sum: {when: {c: [0]}}").over == "100 groups of up to 6 answers"
+    assert decided(text, "zero_sum: {when: {c: [0, 1/2]}}").over.startswith("rewards [0, 0], length [1, 1], c = 1/2: ")
+
+
 # ---------------------------------------------------------------- known results
 
 KNOWN = [
