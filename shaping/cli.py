@@ -1,10 +1,12 @@
-"""The command line: python -m shaping check | test | show | explain | derive | bench
+"""The command line: python -m shaping check | test | show | explain | derive | plot | compare | bench
 
 check FILE...   every mistake of every file, with its place and the next step; exit status 1 if there is one
 test PATH...    the claims of every design: proved, exhausted, searched, or refuted with the smallest group
 show FILE       what a design says, what groups get, the torch code it becomes
 explain FILE    what a design climbs, how noisy it is, how fast
 derive WHAT     an objective, or a file that has one, as a design
+plot FILE...    a picture: advantages, eta, the weight and the objective, of several designs or parameters
+compare A B     two designs side by side
 bench [FILE...] how fast the compiled designs are, as ratios from one run
 """
 
@@ -36,14 +38,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description="Check, show and time advantage designs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run, text: str, files: str | None) -> argparse.ArgumentParser:
+    def command(name: str, run, text: str, files: str | int | None) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(run=run)
         if files:
             made.add_argument("files", nargs=files, metavar="FILE", help="YAML of a design")
         else:
             made.add_argument("what", help="pass_at(k), 'phi: n_pos > 1', or a YAML file with `objective:`")
-        if name in ("check", "show", "explain", "derive"):
+        if name not in ("test", "bench"):
             made.add_argument("--n", type=int, default=16, help="answers in a group (default 16)")
             made.add_argument(
                 "--param", action="append", default=[], metavar="NAME=VALUE", help="set a parameter, such as k=8"
@@ -56,6 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     explained.add_argument("--json", action="store_true", help="for programs: exact values as text, floats beside them")
     derived = command("derive", run_derive, "write the design that climbs an objective", None)
     derived.add_argument("--baseline", help="none, others_mean (default) or optimal")
+    plot = command("plot", run_plot, "draw designs; --param k=1,2,4 draws one for each value", "+")
+    plot.add_argument("-o", "--out", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf")
+    compared = command("compare", run_compare, "set two designs side by side", 2)
+    compared.add_argument("-o", "--out", metavar="FILE", help="a picture of both, too: .png, .svg or .pdf")
     test = command("test", run_test, "decide the claims of designs; exit status 1 if one is false", "+")
     test.add_argument("--up-to", type=int, default=64, metavar="N", help="largest group that is exhausted (default 64)")
     test.add_argument("-q", "--quiet", action="store_true", help="only what fails, and the counts")
@@ -122,6 +128,44 @@ def run_derive(options: argparse.Namespace) -> int:
     else:
         print(derive(options.what, options.n, options.baseline or "others_mean", params), end="")
     return 0
+
+
+def run_plot(options: argparse.Namespace) -> int:
+    from shaping.curves import all_curves
+    from shaping.plots import draw, save, writable
+
+    out = writable(options.out)
+    save(draw(all_curves(options.files, options.n, _lists(options.param))), out)
+    print(out)
+    return 0
+
+
+def run_compare(options: argparse.Namespace) -> int:
+    from shaping.compare import comparison
+    from shaping.curves import all_curves
+    from shaping.plots import draw, save, writable
+
+    out = writable(options.out) if options.out else None
+    found = all_curves(options.files, options.n, _lists(options.param))
+    if len(found) != 2:
+        raise DesignError("compare takes one value for each --param")
+    print(comparison(*found))
+    if out:
+        save(draw(found), out)
+        print(f"\n{out}")
+    return 0
+
+
+def _lists(texts: list[str]) -> dict[str, list[str]]:
+    """
+    >>> _lists(["k=1,2,4"])
+    {'k': ['1', '2', '4']}
+    """
+    found = {name: [part.strip() for part in values.split(",")] for name, values in read_params(texts).items()}
+    for name, values in found.items():
+        if not all(values):
+            raise DesignError(f"--param {name}={','.join(values)}: a value is missing")
+    return found
 
 
 def run_test(options: argparse.Namespace) -> int:
