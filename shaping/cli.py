@@ -1,4 +1,4 @@
-"""The command line: python -m shaping check | test | show | explain | derive | plot | compare | bench
+"""The command line: python -m shaping check | test | show | explain | derive | plot | compare | diagnose | bench
 
 check FILE...   every mistake of every file, with its place and the next step; exit status 1 if there is one
 test PATH...    the claims of every design: proved, exhausted, searched, or refuted with the smallest group
@@ -7,6 +7,7 @@ explain FILE    what a design climbs, how noisy it is, how fast
 derive WHAT     an objective, or a file that has one, as a design
 plot FILE...    a picture: advantages, eta, the weight and the objective, of several designs or parameters
 compare A B     two designs side by side
+diagnose JSONL  what designs would do with rewards that somebody already has
 bench [FILE...] how fast the compiled designs are, as ratios from one run
 """
 
@@ -23,6 +24,7 @@ from shaping.errors import DesignError, Source
 from shaping.sections import problems
 
 PROGRAM = "python -m shaping"
+WITH_N = ("check", "show", "explain", "derive", "plot", "compare")  # commands about groups of --n answers
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,11 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, run, text: str, files: str | int | None) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=text, description=text)
         made.set_defaults(run=run)
+        if name == "diagnose":
+            made.add_argument("rewards", metavar="JSONL", help='one group a line: {"rewards": [1, 0, 0, 1]}')
         if files:
             made.add_argument("files", nargs=files, metavar="FILE", help="YAML of a design")
         else:
             made.add_argument("what", help="pass_at(k), 'phi: n_pos > 1', or a YAML file with `objective:`")
-        if name not in ("test", "bench"):
+        if name in WITH_N:
             made.add_argument("--n", type=int, default=16, help="answers in a group (default 16)")
             made.add_argument(
                 "--param", action="append", default=[], metavar="NAME=VALUE", help="set a parameter, such as k=8"
@@ -62,6 +66,13 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("-o", "--out", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf")
     compared = command("compare", run_compare, "set two designs side by side", 2)
     compared.add_argument("-o", "--out", metavar="FILE", help="a picture of both, too: .png, .svg or .pdf")
+    diagnosed = command("diagnose", run_diagnose, "say what designs would do with the rewards of a file", "+")
+    diagnosed.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="of the designs that have it"
+    )
+    diagnosed.add_argument(
+        "--fail-on", action="append", default=[], metavar="CONDITION", help="exit status 1 if it holds: 'silent>0.5'"
+    )
     test = command("test", run_test, "decide the claims of designs; exit status 1 if one is false", "+")
     test.add_argument("--up-to", type=int, default=64, metavar="N", help="largest group that is exhausted (default 64)")
     test.add_argument("-q", "--quiet", action="store_true", help="only what fails, and the counts")
@@ -154,6 +165,26 @@ def run_compare(options: argparse.Namespace) -> int:
         save(draw(found), out)
         print(f"\n{out}")
     return 0
+
+
+def run_diagnose(options: argparse.Namespace) -> int:
+    from shaping.diagnose import diagnosis, fails
+    from shaping.records import read_records
+
+    rewards, files = options.rewards, options.files
+    params = read_params(options.param)
+    designs = []
+    for path in files:
+        text = read_text(path)
+        has = loads(text, path).params
+        designs.append(loads(text, path, **{name: value for name, value in params.items() if name in has}))
+    fails([], options.fail_on)  # a condition that cannot be read is told before the work
+    report, found = diagnosis(rewards, designs, read_records(rewards))
+    print(report)
+    failed = fails(found, options.fail_on)
+    for line in failed:
+        print(f"failed: {line}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _lists(texts: list[str]) -> dict[str, list[str]]:
