@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from passk_rlhf.dump import dump_groups
 from passk_rlhf.metrics import step_metrics
-from passk_rlhf.signals import signals, token_logprobs
+from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
 from shaping import Design, RewardError
 from shaping.apply import evaluated, present, token_advantage, verdicts
 
@@ -56,6 +57,10 @@ def designed_advantages(
     score_PN = groups.gather(score_B).to(reward_PN.dtype)
 
     signal_PN = {name: groups.gather(value) for name, value in signals(experiences, design.inputs).items()}
+    if (path := getattr(args.algo.advantage, "dump", None)) is not None:
+        known = ["length", *(["logprob"] if logprobs_kept(experiences) else [])]
+        columns = {name: groups.gather(value) for name, value in signals(experiences, known).items()} | signal_PN
+        dump_groups(path, step, groups.prompts[::N], {"rewards": reward_PN, "scores": score_PN} | columns)
     moment = design.moment(step, total_steps)
     try:
         # Draws are other ones in every step, and the same ones when a run is repeated.

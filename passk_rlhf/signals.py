@@ -19,6 +19,10 @@ from torch import Tensor
 from shaping import RewardError
 
 
+def logprobs_kept(experiences: list) -> bool:
+    return all(each.action_log_probs is not None or each.rollout_log_probs is not None for each in experiences)
+
+
 def token_logprobs(experience) -> Tensor:
     """(B, T) log-probabilities of the answers' tokens; anything where `action_mask` is false."""
     found = experience.action_log_probs if experience.action_log_probs is not None else experience.rollout_log_probs

@@ -21,6 +21,7 @@ import runpy
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,8 +72,11 @@ class Launch:
         if self.ours.advantage_design:
             self.design = shaping.load(self.ours.advantage_design, **read_params(self.ours.advantage_param))
             self.release = patch.check_openrlhf()
+            self.check_dump()
         elif self.ours.advantage_param:
             raise LaunchError("--advantage-param sets a parameter of a design: name one with --advantage-design")
+        elif self.ours.dump_rewards:
+            raise LaunchError("--dump-rewards keeps what a design is given: name one with --advantage-design")
         if not {"-h", "--help"} & set(self.argv):
             self.settle_device()
         if self.device == "cpu":
@@ -110,6 +114,16 @@ class Launch:
                 "Its processes must be able to import passk_rlhf: install it on every node of the cluster."
             )
 
+    def check_dump(self) -> None:
+        path = self.ours.dump_rewards
+        if not path:
+            return
+        folder = Path(path).absolute().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise LaunchError(f"--dump-rewards {path}: {folder} is no folder that can be written to")
+        if Path(path).exists():
+            raise LaunchError(f"--dump-rewards {path}: it exists; name a new file, or remove it")
+
     def settle_device(self) -> None:
         """GPU if there is one here or in the cluster that RAY_ADDRESS names; else the CPU, said in one line."""
         if self.device != "auto":
@@ -133,7 +147,7 @@ class Launch:
 
     def prepare(self, flat: argparse.Namespace) -> SimpleNamespace:
         args = self.args = self.openrlhf["hierarchize"](flat)
-        for ours in ("advantage_design", "advantage_param", "device"):
+        for ours in ("advantage_design", "advantage_param", "dump_rewards", "device"):
             delattr(args, ours)  # ours, and the first may be a path that only this machine knows
         if self.design is not None:
             self.prepare_design(args)
@@ -162,6 +176,8 @@ class Launch:
                 "score answers with --reward.remote_url <file.py or URL> or --train.agent_func_path"
             )
         args.algo.advantage.design = self.design.resolved
+        if self.ours.dump_rewards:
+            args.algo.advantage.dump = str(Path(self.ours.dump_rewards).absolute())
         print(
             f"passk_rlhf: {patch.describe(self.design)} from {self.design.source.path}, groups of {N}, "
             f"OpenRLHF {self.release}",
@@ -208,6 +224,11 @@ def add_flags(parser: Any) -> None:
         action="append",
         default=[],
         help="set a parameter of the design, such as k=8; may be given several times",
+    )
+    parser.add_argument(
+        "--dump-rewards",
+        metavar="PATH",
+        help="keep the rewards of every group in this file, for python -m shaping diagnose",
     )
     parser.add_argument(
         "--device",

@@ -142,7 +142,7 @@ def run_derive(options: argparse.Namespace) -> int:
 
 
 def run_plot(options: argparse.Namespace) -> int:
-    from shaping.curves import all_curves
+    from shaping.profile import all_curves
     from shaping.plots import draw, save, writable
 
     out = writable(options.out)
@@ -153,7 +153,7 @@ def run_plot(options: argparse.Namespace) -> int:
 
 def run_compare(options: argparse.Namespace) -> int:
     from shaping.compare import comparison
-    from shaping.curves import all_curves
+    from shaping.profile import all_curves
     from shaping.plots import draw, save, writable
 
     out = writable(options.out) if options.out else None

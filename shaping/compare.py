@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from shaping import dynamics, real
-from shaping.curves import Curves
+from shaping.profile import Curves
 from shaping.real import Real
 
 AT = [Fraction(1, 16), Fraction(1, 4), Fraction(1, 2), Fraction(3, 4)]

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shaping.curves import Curves
+from shaping.profile import Curves
 from shaping.errors import DesignError
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """The hook against OpenRLHF's own estimators, on OpenRLHF's own experiences, in one process."""
 
+import json
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  #
 from passk_rlhf import patch  # noqa: E402
 from passk_rlhf.hook import Groups, designed_advantages, settle_missing_rewards  # noqa: E402
 from shaping import DesignError, RewardError, loads  # noqa: E402
+from shaping.records import read_records  # noqa: E402
 
 CONFIGS = {name: Path(f"configs/{name}.yaml").read_text() for name in ("passk", "grpo_sample_std", "dr_grpo", "rloo")}
 N = 4
@@ -339,3 +341,39 @@ def test_an_answer_whose_reward_call_failed_becomes_one_that_is_missing():
     settle_missing_rewards(samples, drop=True)
     assert samples[1].rewards.isnan().all() and samples[1].scores.isnan().all()
     assert samples[0].info.keys() == samples[1].info.keys()
+
+
+# ── --dump-rewards ──────────────────────────────────────────────────────────
+
+
+def test_the_groups_of_every_step_are_kept_in_prompt_order_as_diagnose_reads_them(tmp_path):
+    args = arguments("design", CONFIGS["rloo"])
+    args.algo.advantage.dump = str(tmp_path / "rewards.jsonl")
+    rewards = [1, 0, 0, 1, 0.25, 0, 0, 1]
+    for step in (0, 1):
+        order = random.Random(step).sample(range(8), 8)
+        experiences = batch(rewards, scores=[float(r == 1) for r in rewards], order=order)
+        designed_advantages(loads(CONFIGS["rloo"]), maker(args), experiences, step)
+    lines = [json.loads(line) for line in (tmp_path / "rewards.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 0, 1, 1]
+    assert (
+        lines[0]
+        == lines[2] | {"step": 0}
+        == {
+            "step": 0,
+            "prompt": "prompt 0",
+            "rewards": [1, 0, 0, 1],
+            "scores": [1, 0, 0, 1],
+            "length": [2, 3, 4, 5],
+        }
+    )
+    assert lines[1]["rewards"] == [0.25, 0, 0, 1] and lines[1]["scores"] == [0, 0, 0, 1]
+    assert [tuple(record.reward_PN.shape) for record in read_records(args.algo.advantage.dump)] == [(2, 4), (2, 4)]
+
+
+def test_the_rewards_of_a_step_that_fails_are_kept_too(tmp_path):
+    args = arguments("design", CONFIGS["passk"])
+    args.algo.advantage.dump = str(tmp_path / "rewards.jsonl")
+    with pytest.raises(RewardError, match="score nan"):
+        run(args, batch([1, 0, float("nan"), 0]))
+    assert json.loads((tmp_path / "rewards.jsonl").read_text())["rewards"] == [1, 0, None, 0]

@@ -86,6 +86,26 @@ def test_the_arguments_say_design_and_carry_it_resolved(monkeypatch, launch):
     assert not hasattr(seen[0], "advantage_design")
 
 
+def test_the_file_for_rewards_travels_by_its_whole_path(monkeypatch, launch, tmp_path):
+    seen = []
+    prepare = train_ppo_ray.Launch.prepare
+    monkeypatch.setattr(train_ppo_ray.Launch, "prepare", lambda self, flat: seen.append(prepare(self, flat)) or seen[0])
+    monkeypatch.chdir(tmp_path)
+    launch("--advantage-design", str(Path(__file__).parents[1] / PASSK), "--dump-rewards", "r.jsonl", *GIVEN, *GROUPS)
+    assert seen[0].algo.advantage.dump == str(tmp_path / "r.jsonl") and not hasattr(seen[0], "dump_rewards")
+
+
+def test_a_file_for_rewards_that_cannot_be_written_is_told_before_ray_starts(launch, tmp_path):
+    there = tmp_path / "r.jsonl"
+    there.write_text("kept")
+    for path, message in ((tmp_path / "none" / "r", "is no folder that can be written to"), (there, "it exists")):
+        status, _, err, ray_options = launch("--advantage-design", PASSK, "--dump-rewards", str(path), *GIVEN, *GROUPS)
+        assert status == 2 and message in err and not ray_options
+    assert there.read_text() == "kept"
+    status, _, err, _ = launch("--dump-rewards", "r", *GIVEN, *GROUPS)
+    assert status == 2 and "name one with --advantage-design" in err
+
+
 def test_our_flags_stand_in_openrlhfs_help(launch):
     status, out, _, _ = launch("--help")
     assert status == 0

@@ -7,9 +7,9 @@ from samples import CONFIGS
 
 from shaping.cli import main
 from shaping.compare import comparison
-from shaping.curves import all_curves
 from shaping.errors import DesignError
 from shaping.plots import COLOURS, draw
+from shaping.profile import all_curves
 
 PASSK, GRPO, RLOO, DR_GRPO = (str(CONFIGS / f"{name}.yaml") for name in ("passk", "grpo", "rloo", "dr_grpo"))
 

@@ -1,0 +1,34 @@
+"""The groups of a run, kept for later: --dump-rewards PATH, one JSON line a group, as `shaping diagnose` reads them.
+
+    {"step": 12, "prompt": "...", "rewards": [...], "scores": [...], "length": [...], "logprob": [...]}
+
+Written by the process that trains, before the design is looked at, so that the rewards of a step that fails are there.
+A reward that is missing is null.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from torch import Tensor
+
+
+def dump_groups(path: str, step: int | None, prompts: Sequence[str], columns: Mapping[str, Tensor]) -> None:
+    """Append a step's groups: `prompts` one a group, `columns` name → (P, N)."""
+    lines = []
+    for i, prompt in enumerate(prompts):
+        group = {"step": step, "prompt": prompt}
+        group |= {name: [_number(value) for value in values_PN[i].tolist()] for name, values_PN in columns.items()}
+        lines.append(json.dumps({key: value for key, value in group.items() if value is not None}, ensure_ascii=False))
+    with Path(path).open("a", encoding="utf-8") as file:
+        file.write("".join(f"{line}\n" for line in lines))
+
+
+def _number(value: float) -> float | int | None:
+    """Seven digits, which is what float32 carries."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if value == int(value) else float(f"{value:.7g}")
