@@ -32,7 +32,8 @@ def designed_advantages(
     """What `RemoteExperienceMaker.compute_advantages_and_returns` does, with `design` as the estimator.
 
     Args:
-      maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`, called is `get_cumulative_returns`.
+      maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`, called is `get_cumulative_returns`;
+        it keeps the advantages.
       experiences: OpenRLHF's Experience list of one rollout, in any order; changed in place.
       step, total_steps: where in the run this is; needed by designs that change over it or draw at random.
 
@@ -68,6 +69,7 @@ def designed_advantages(
     except RewardError as error:
         raise groups.naming_the_prompt(error) from None
     advantage_PN, *read_PN = result if design.token is not None else (result,)
+    maker.passk_rlhf_advantage_PN = advantage_PN  # for TensorBoard's histogram (loggers.py)
     metrics = step_metrics(verdicts(design, score_PN), advantage_PN)
     if design.drop_missing:
         there_PN = present(design, reward_PN, score_PN, signal_PN, moment)

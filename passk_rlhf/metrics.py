@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from passk_rlhf.loggers import Chained
+
 
 def pass_at_k(correct_PN: Tensor, k: int) -> Tensor:
     """P(at least one of k answers drawn from the group is right), unbiased, for each prompt.
@@ -74,31 +76,28 @@ def step_metrics(correct_PN: Tensor, advantage_PN: Tensor) -> dict[str, float]:
     return result
 
 
-class MetricsFile:
-    """OpenRLHF's logger interface, kept as JSON lines beside the model: one line a step, one an evaluation.
+class MetricsFile(Chained):
+    """The numbers of every step as JSON lines beside the model: one line a step, one an evaluation.
 
     Stands in front of the run's TensorBoard logger, so it sees exactly what that sees, whether there is one or not.
     """
 
     def __init__(self, path: Path, next_logger: Any = None) -> None:
-        self.next = next_logger
+        super().__init__(next_logger)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = path.open("a", encoding="utf-8")
 
     def log_train(self, global_step: int, logs_dict: dict[str, Any]) -> None:
         self._write("train", global_step, logs_dict)
-        if self.next:
-            self.next.log_train(global_step, logs_dict)
+        super().log_train(global_step, logs_dict)
 
     def log_eval(self, global_step: int, logs_dict: dict[str, Any]) -> None:
         self._write("eval", global_step, logs_dict)
-        if self.next:
-            self.next.log_eval(global_step, logs_dict)
+        super().log_eval(global_step, logs_dict)
 
     def close(self) -> None:
         self.file.close()
-        if self.next:
-            self.next.close()
+        super().close()
 
     def _write(self, kind: str, step: int, logs: dict[str, Any]) -> None:
         # Seven digits are what float32 carries; NaN is no JSON, so it is written as null.

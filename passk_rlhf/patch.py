@@ -4,7 +4,7 @@
                                                            every other estimator goes to the original, untouched
     RemoteExperienceMaker.split_rollout_samples            looks for missing rewards first, then the original
     BasePPOTrainer.__init__                                the original, then: say that the design is active,
-                                                           save it beside the model, keep metrics.jsonl
+                                                           save it beside the model, put loggers.py's in front
     BasePPOTrainer.train_step                              tells the first which step this is, then the original
     ppo_trainer.prepare_datasets                           the original, then: how many steps there will be
 
@@ -155,6 +155,7 @@ def _init_trainer(self, *args, **kwargs):
         return
     from openrlhf.trainer.ppo_trainer import logger
 
+    from passk_rlhf.loggers import Board, Progress
     from passk_rlhf.metrics import MetricsFile
 
     design = _design(self.args)
@@ -162,7 +163,8 @@ def _init_trainer(self, *args, **kwargs):
         Path(folder).mkdir(parents=True, exist_ok=True)
         (Path(folder) / "design.yaml").write_text(design.source.text, encoding="utf-8")
     metrics = Path(self.args.ckpt.output_dir) / "metrics.jsonl"
-    self.tensorboard_logger = MetricsFile(metrics, self.tensorboard_logger)
+    board = Board(self.tensorboard_logger, self.experience_maker) if self.tensorboard_logger else None
+    self.tensorboard_logger = MetricsFile(metrics, Progress(board, logger.info, total_steps))
     low, high = self.args.reward.clip_range
     logger.info(
         f"shaping: {describe(design)} active in {type(self).__name__} pid {os.getpid()}; "

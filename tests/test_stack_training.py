@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -187,6 +188,9 @@ def test_the_log_says_once_that_the_design_is_active_and_the_run_holds_it(traine
     assert log.count("passk_rlhf: design passk (k=3) from configs/passk.yaml, groups of 8, OpenRLHF 0.11.2") == 1
     for folder in ("model", "checkpoints"):
         assert shaping.load(trained / folder / "design.yaml").params["k"].value == K
+    assert re.findall(rf"step (\d)/{STEPS}  reward \d\.\d+  pass@1 .* min left", log) == [
+        str(i + 1) for i in range(STEPS)
+    ]
 
 
 def test_a_reward_that_is_no_verdict_ends_the_first_step_with_prompt_answer_and_value(tmp_path):
