@@ -27,6 +27,7 @@ from typing import Any
 
 import shaping
 from passk_rlhf import patch, worker
+from shaping.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
 
@@ -70,7 +71,9 @@ class Launch:
 
     def run(self) -> None:
         if self.ours.advantage_design:
-            self.design = shaping.load(self.ours.advantage_design, **read_params(self.ours.advantage_param))
+            self.design = shaping.load(
+                self.ours.advantage_design, **assignments(self.ours.advantage_param, "--advantage-param")
+            )
             self.release = patch.check_openrlhf()
             self.check_dump()
         elif self.ours.advantage_param:
@@ -236,22 +239,6 @@ def add_flags(parser: Any) -> None:
         default="auto",
         help="auto: the CPU if neither this machine nor the Ray cluster has a GPU",
     )
-
-
-def read_params(texts: list[str]) -> dict[str, str]:
-    """
-    >>> read_params(["k=8", "gamma=0.5"])
-    {'k': '8', 'gamma': '0.5'}
-    """
-    params: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            raise LaunchError(f"--advantage-param {text}: write NAME=VALUE, for example k=8")
-        if name in params:
-            raise LaunchError(f"--advantage-param {name} is given twice, as {params[name]} and as {value}")
-        params[name] = value
-    return params
 
 
 def cluster_has_gpus() -> bool:

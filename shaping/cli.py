@@ -21,9 +21,11 @@ from shaping.claims import read_claims
 from shaping.design import loads
 from shaping.document import read_text
 from shaping.errors import DesignError, Source
+from shaping.params import assignments
 from shaping.sections import problems
 
 PROGRAM = "python -m shaping"
+PARAM = "--param"
 WITH_N = ("check", "show", "explain", "derive", "plot", "compare")  # commands about groups of --n answers
 
 
@@ -86,7 +88,7 @@ def check(options: argparse.Namespace) -> int:
     status = 0
     for path in options.files:
         try:
-            text, params = read_text(path), read_params(options.param)
+            text, params = read_text(path), assignments(options.param, PARAM)
             errors = problems(Source(path, text), params)
             if not errors:
                 design = loads(text, path, **params)
@@ -107,7 +109,7 @@ def show(options: argparse.Namespace) -> int:
     from shaping.show import description
 
     for i, path in enumerate(options.files):
-        design = loads(read_text(path), path, **read_params(options.param))
+        design = loads(read_text(path), path, **assignments(options.param, PARAM))
         design.check(options.n)
         print(("\n" if i else "") + description(design, options.n))
     return 0
@@ -118,7 +120,7 @@ def run_explain(options: argparse.Namespace) -> int:
 
     found = []
     for path in options.files:
-        design = loads(read_text(path), path, **read_params(options.param))
+        design = loads(read_text(path), path, **assignments(options.param, PARAM))
         design.check(options.n)
         found.append(explain(design, options.n))
     if options.json:
@@ -131,7 +133,7 @@ def run_explain(options: argparse.Namespace) -> int:
 def run_derive(options: argparse.Namespace) -> int:
     from shaping.derive import derive, derive_file
 
-    params = read_params(options.param)
+    params = assignments(options.param, PARAM)
     if options.what.endswith((".yaml", ".yml")):
         if options.baseline:
             raise DesignError("--baseline goes with a formula; a file says it itself, as `baseline:`")
@@ -172,7 +174,7 @@ def run_diagnose(options: argparse.Namespace) -> int:
     from shaping.records import read_records
 
     rewards, files = options.rewards, options.files
-    params = read_params(options.param)
+    params = assignments(options.param, PARAM)
     designs = []
     for path in files:
         text = read_text(path)
@@ -192,7 +194,7 @@ def _lists(texts: list[str]) -> dict[str, list[str]]:
     >>> _lists(["k=1,2,4"])
     {'k': ['1', '2', '4']}
     """
-    found = {name: [part.strip() for part in values.split(",")] for name, values in read_params(texts).items()}
+    found = {name: [part.strip() for part in values.split(",")] for name, values in assignments(texts, PARAM).items()}
     for name, values in found.items():
         if not all(values):
             raise DesignError(f"--param {name}={','.join(values)}: a value is missing")
@@ -221,19 +223,3 @@ def run_bench(options: argparse.Namespace) -> int:
     from shaping.bench import bench
 
     return bench(options.files, options.prompts, options.compile)
-
-
-def read_params(texts: list[str]) -> dict[str, str]:
-    """
-    >>> read_params(["k=8", "gamma=0.5"])
-    {'k': '8', 'gamma': '0.5'}
-    """
-    params: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name or not value:
-            raise DesignError(f"--param {text}: write NAME=VALUE, for example k=8")
-        if name in params:
-            raise DesignError(f"--param {name} is given twice, as {params[name]} and as {value}")
-        params[name] = value
-    return params

@@ -126,3 +126,23 @@ def fresh_name(name: str, span: Span) -> None:
         raise DesignError(located(span, f"{name!r} cannot be a name", hint))
     if name in RESERVED:
         raise DesignError(located(span, f"{name!r} already means something in every design", "choose another name"))
+
+
+def assignments(texts: list[str], flag: str) -> dict[str, str]:
+    """What a flag was given, each time it stood on a command line.
+
+    Raises:
+      DesignError: one is not NAME=VALUE, or a name comes twice.
+
+    >>> assignments(["k=8", "gamma=0.5"], "--param")
+    {'k': '8', 'gamma': '0.5'}
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name or not value:
+            raise DesignError(f"{flag} {text}: write NAME=VALUE, for example k=8")
+        if name in found:
+            raise DesignError(f"{flag} {name} is given twice, as {found[name]} and as {value}")
+        found[name] = value
+    return found
