@@ -24,7 +24,8 @@ from rich.table import Table
 
 import shaping
 from passk_rlhf.tasks import maze as task
-from passk_rlhf.train_ppo_ray import LaunchError, read_params
+from passk_rlhf.train_ppo_ray import LaunchError
+from shaping.params import assignments
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +41,7 @@ console = Console(highlight=False)
 def main(argv: list[str] | None = None) -> int:
     options = read_options(argv)
     started = time.time()
-    design = shaping.load(options.design, **read_params(options.param))
+    design = shaping.load(options.design, **assignments(options.param, "--param"))
     design.check(ANSWERS)
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)

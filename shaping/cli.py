@@ -144,8 +144,8 @@ def run_derive(options: argparse.Namespace) -> int:
 
 
 def run_plot(options: argparse.Namespace) -> int:
-    from shaping.profile import all_curves
     from shaping.plots import draw, save, writable
+    from shaping.profile import all_curves
 
     out = writable(options.out)
     save(draw(all_curves(options.files, options.n, _lists(options.param))), out)
@@ -155,8 +155,8 @@ def run_plot(options: argparse.Namespace) -> int:
 
 def run_compare(options: argparse.Namespace) -> int:
     from shaping.compare import comparison
-    from shaping.profile import all_curves
     from shaping.plots import draw, save, writable
+    from shaping.profile import all_curves
 
     out = writable(options.out) if options.out else None
     found = all_curves(options.files, options.n, _lists(options.param))
