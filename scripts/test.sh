@@ -6,5 +6,6 @@ cd "$(dirname "$0")/.."
 bash scripts/install.sh
 echo "test: unit tests"
 .venv/bin/python -m pytest -q -m "not stack" "$@"
-echo "test: OpenRLHF, Ray, vLLM and DeepSpeed for real (minutes)"
+echo "test: OpenRLHF, Ray, vLLM, DeepSpeed and a browser for real (minutes)"
+bash scripts/install_browser.sh
 .venv/bin/python -m pytest -q -m stack --durations=0 tests "$@"

@@ -1,4 +1,4 @@
-"""The command line: python -m shaping check | test | show | explain | derive | plot | compare | diagnose | bench
+"""The command line: python -m shaping COMMAND
 
 check FILE...   every mistake of every file, with its place and the next step; exit status 1 if there is one
 test PATH...    the claims of every design: proved, exhausted, searched, or refuted with the smallest group
@@ -8,6 +8,8 @@ derive WHAT     an objective, or a file that has one, as a design
 plot FILE...    a picture: advantages, eta, the weight and the objective, of several designs or parameters
 compare A B     two designs side by side
 diagnose JSONL  what designs would do with rewards that somebody already has
+simulate FILE.. train a population of prompts with each, in seconds
+report PATH...  one page with all of it, for a browser
 bench [FILE...] how fast the compiled designs are, as ratios from one run
 """
 
@@ -16,6 +18,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from shaping.claims import read_claims
 from shaping.design import loads
@@ -23,6 +27,9 @@ from shaping.document import read_text
 from shaping.errors import DesignError, Source
 from shaping.params import assignments
 from shaping.sections import problems
+
+if TYPE_CHECKING:
+    from shaping.judge import Judgement
 
 PROGRAM = "python -m shaping"
 PARAM = "--param"
@@ -75,6 +82,26 @@ def _parser() -> argparse.ArgumentParser:
     diagnosed.add_argument(
         "--fail-on", action="append", default=[], metavar="CONDITION", help="exit status 1 if it holds: 'silent>0.5'"
     )
+    trained = command("simulate", run_simulate, "train a population of prompts with each design, in seconds", "+")
+    for flag, kind, default, text in (
+        ("--prompts", int, 64, "prompts"),
+        ("--n", int, 16, "answers in a group"),
+        ("--steps", int, 500, "steps"),
+        ("--seeds", int, 20, "seeds, the same for every design"),
+        ("--lr", float, 0.1, "learning rate of the first design"),
+        ("--shared", float, 0.5, "how much of what one prompt learns the others learn too, 0 to 1"),
+        ("--k", int, 8, "of the Pass@k that is shown"),
+    ):
+        trained.add_argument(flag, type=kind, default=default, help=f"{text} (default {default})")
+    trained.add_argument("--no-match", action="store_true", help="leave the sizes of advantages as they are")
+    trained.add_argument("-o", "--out", metavar="FILE", help="curves too: .png, .svg or .pdf")
+    trained.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="of the designs that have it"
+    )
+    page = command("report", run_report, "write one HTML page: curves that answer, claims, formulas, comparison", "+")
+    page.add_argument("-o", "--out", required=True, metavar="FILE", help="the page: .html")
+    page.add_argument("--no-claims", action="store_true", help="do not decide the claims: a minute for all of configs/")
+    page.add_argument("--up-to", type=int, default=64, metavar="N", help="largest group that is exhausted (default 64)")
     test = command("test", run_test, "decide the claims of designs; exit status 1 if one is false", "+")
     test.add_argument("--up-to", type=int, default=64, metavar="N", help="largest group that is exhausted (default 64)")
     test.add_argument("-q", "--quiet", action="store_true", help="only what fails, and the counts")
@@ -201,22 +228,43 @@ def _lists(texts: list[str]) -> dict[str, list[str]]:
     return found
 
 
+def run_simulate(options: argparse.Namespace) -> int:
+    from shaping.simulate import run
+
+    numbers = {name: getattr(options, name) for name in ("prompts", "steps", "seeds", "lr", "shared", "k")}
+    params = assignments(options.param, PARAM)
+    match = not options.no_match
+    return run(options.files, N=options.n, match=match, params=params, output=options.out, **numbers)
+
+
+def run_report(options: argparse.Namespace) -> int:
+    from shaping.report import report
+
+    print(report(options.files, options.out, None if options.no_claims else options.up_to, decide=_judged))
+    return 0
+
+
 def run_test(options: argparse.Namespace) -> int:
-    from rich.console import Console
-    from rich.progress import track
+    from shaping.judge import files, report, summary
 
-    from shaping.judge import files, judge_all, report, summary
-
-    paths = files(options.files)
-    judged = judge_all(paths, options.up_to)
-    terminal = Console(stderr=True)
     found = []
-    for judgements in track(judged, "claims", len(paths), console=terminal, disable=not terminal.is_terminal):
+    for judgements in _judged(files(options.files), options.up_to):
         found += judgements
         if judgements and not (options.quiet and all(each.passed for each in judgements)):
             print(report(judgements))
     print(summary(found))
     return 0 if all(each.passed for each in found) else 1
+
+
+def _judged(paths: list[str], up_to: int) -> Iterable[list[Judgement]]:
+    """`judge_all`, with a bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from shaping.judge import judge_all
+
+    terminal = Console(stderr=True)
+    return track(judge_all(paths, up_to), "claims", len(paths), console=terminal, disable=not terminal.is_terminal)
 
 
 def run_bench(options: argparse.Namespace) -> int:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shaping.profile import Curves
 from shaping.errors import DesignError
+from shaping.profile import Curves
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
