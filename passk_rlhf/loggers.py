@@ -4,7 +4,7 @@
     Progress                   one line a step in the log: step 12/60  reward 0.41  pass@1 0.41  pass@8 0.72 ...
     Board                      TensorBoard's histogram of advantages, and pass@k of all k in one chart
 
-TensorBoard's own logger is the last, or there is none.
+TensorBoard's own logger is the last, or there is none. Before OpenRLHF's logger for wandb stands WandbHistogram.
 """
 
 from __future__ import annotations
@@ -96,3 +96,17 @@ class Board(Chained):
         advantage_PN = getattr(self.maker, "passk_rlhf_advantage_PN", None)
         if advantage_PN is not None:
             writer.add_histogram("train/design/advantage", advantage_PN.flatten(), global_step)
+
+
+class WandbHistogram(Chained):
+    """Adds the histogram of this step's advantages to what wandb logs; pass@k of every k is there as numbers."""
+
+    def __init__(self, wandb_logger: Any, maker: Any) -> None:
+        super().__init__(wandb_logger)
+        self.maker = maker
+
+    def log_train(self, global_step: int, logs_dict: dict[str, Any]) -> None:
+        advantage_PN = getattr(self.maker, "passk_rlhf_advantage_PN", None)
+        if advantage_PN is not None:
+            logs_dict = logs_dict | {"design/advantage": self.next.handle.Histogram(advantage_PN.flatten().tolist())}
+        super().log_train(global_step, logs_dict)

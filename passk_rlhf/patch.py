@@ -155,7 +155,7 @@ def _init_trainer(self, *args, **kwargs):
         return
     from openrlhf.trainer.ppo_trainer import logger
 
-    from passk_rlhf.loggers import Board, Progress
+    from passk_rlhf.loggers import Board, Progress, WandbHistogram
     from passk_rlhf.metrics import MetricsFile
 
     design = _design(self.args)
@@ -164,6 +164,8 @@ def _init_trainer(self, *args, **kwargs):
         (Path(folder) / "design.yaml").write_text(design.source.text, encoding="utf-8")
     metrics = Path(self.args.ckpt.output_dir) / "metrics.jsonl"
     board = Board(self.tensorboard_logger, self.experience_maker) if self.tensorboard_logger else None
+    if self.wandb_logger:
+        self.wandb_logger = WandbHistogram(self.wandb_logger, self.experience_maker)
     self.tensorboard_logger = MetricsFile(metrics, Progress(board, logger.info, total_steps))
     low, high = self.args.reward.clip_range
     logger.info(

@@ -68,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         ("log", "openrlhf.log"),
         ("metrics", "model/metrics.jsonl"),
         ("design", "model/design.yaml"),
+        ("rewards", "rewards.jsonl"),
         ("model", "model"),
         ("command", "command.txt"),
     ):
@@ -120,6 +121,7 @@ def training_command(options: argparse.Namespace, run: Path) -> list[str]:
         "--ckpt.best_metric_key": "none",
         "--logger.tensorboard_dir": run / "tensorboard",
         "--logger.wandb.run_name": "quickstart",
+        "--dump-rewards": run / "rewards.jsonl",
     }
     command = [sys.executable, "-m", "passk_rlhf.train_ppo_ray", "--advantage-design", str(options.design)]
     for param in options.param:

@@ -15,7 +15,9 @@ import difflib
 import io
 import re
 import shlex
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -23,7 +25,12 @@ sys.path.insert(0, str(ROOT))
 
 README = ROOT / "README.md"
 BLOCK = re.compile(r"<!-- output: (.+?) -->\n```\n(.*?)```\n", re.DOTALL)
-PICTURES = ["shaping plot configs/passk.yaml --param k=1,4 --n 32 -o docs/passk.png"]
+FIVE = " ".join(f"configs/{name}.yaml" for name in ("grpo", "passk", "passk_then_pass1", "combination", "without_easy"))
+PICTURES = [
+    "shaping plot configs/passk.yaml --param k=1,4 --n 32 -o docs/passk.png",
+    f"shaping simulate {FIVE} -o docs/simulate.png",
+]
+SLOW = ("shaping test", "shaping simulate")
 
 
 def printed(command: str) -> str:
@@ -47,7 +54,7 @@ def wrong(text: str, slow: bool = True) -> list[str]:
     """Every block that is not what its command prints. `slow`: those that take more than seconds, too."""
     found = []
     for command, block in BLOCK.findall(text):
-        if slow or not command.startswith("shaping test"):
+        if slow or not command.startswith(SLOW):
             output = printed(command)
             if not shows(block, output):
                 found.append(f"{command}\n{''.join(difflib.unified_diff(block.splitlines(1), output.splitlines(1)))}")
@@ -65,6 +72,16 @@ def made(text: str) -> str:
     return BLOCK.sub(block, text)
 
 
+def page_picture() -> None:
+    """docs/report.png: the page as a browser shows it; scripts/install_browser.sh has one."""
+    with tempfile.TemporaryDirectory() as folder:
+        print(printed(f"shaping report configs/ -o {folder}/report.html --up-to 8"), end="")
+        size = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1100,1500"]
+        address = f"file://{folder}/report.html#compare=passk,grpo&n=16&k=4"
+        picture = f"--screenshot={ROOT}/docs/report.png"
+        subprocess.run(["chromium", *size, picture, address], check=True, capture_output=True)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Make the outputs and pictures of README.md.")
     parser.add_argument("--check", action="store_true", help="exit 1 if an output is out of date; write nothing")
@@ -75,6 +92,7 @@ def main() -> int:
     README.write_text(made(README.read_text()))
     for command in PICTURES:
         print(printed(command), end="")
+    page_picture()
     return 0
 
 

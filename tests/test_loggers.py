@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from passk_rlhf.loggers import Board, Progress, progress_line
+from passk_rlhf.loggers import Board, Progress, WandbHistogram, progress_line
 
 LOGS = {"reward": 0.25, "rollout/pass1": 0.25, "rollout/pass4": 0.5, "rollout/pass8": 0.75, "design/effective": 0.5}
 
@@ -55,3 +55,16 @@ def test_tensorboard_has_the_histogram_of_advantages_and_one_chart_of_pass_at_k(
     assert (histogram.step, found.num, found.min, found.max, found.sum) == (2, 4, -1, 3, 3)
     assert events.Scalars("train/rollout/pass8")[0].value == pytest.approx(0.75)
     assert "custom_scalars__config__" in events.Tags()["tensors"]
+
+
+def test_wandb_gets_the_histogram_beside_the_numbers_and_others_do_not():
+    calls = []
+    handle = SimpleNamespace(Histogram=lambda values: ("histogram", values))
+    behind = SimpleNamespace(handle=handle, log_train=lambda *call: calls.append(call))
+    maker = SimpleNamespace()
+    logger = WandbHistogram(behind, maker)
+    logger.log_train(1, LOGS)
+    maker.passk_rlhf_advantage_PN = torch.tensor([[1.0, -1.0]])
+    logger.log_train(2, LOGS)
+    assert calls == [(1, LOGS), (2, LOGS | {"design/advantage": ("histogram", [1.0, -1.0])})]
+    assert "design/advantage" not in LOGS
