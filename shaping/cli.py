@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=PROGRAM, description="Check, show and time advantage designs.")
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Check, test, explain, draw and try advantage designs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run, text: str, files: str | int | None) -> argparse.ArgumentParser:

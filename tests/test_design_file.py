@@ -208,7 +208,7 @@ def test_a_parameter_out_of_its_range_is_told_once_the_group_is_known(k):
         f"d.yaml:3:16: k = {k} is outside 1..4, its range for groups of N = 4\n"
         "  3 |   k: {default: 4, range: [1, N]}   # draws\n"
         "                     ^\n"
-        "hint: set it with --advantage-param k=..."
+        "hint: set it with --param k=..., in a run --advantage-param"
     )
 
 
