@@ -19,12 +19,13 @@ from hypothesis.errors import NoSuchExample
 from shaping import exact, real
 from shaping.check import draw_shape, moments
 from shaping.claims import Claim
-from shaping.decide import OF_RIGHT_AND_WRONG, Verdict, other_params, sides, takes_any_rewards, truth
+from shaping.decide import OF_RIGHT_AND_WRONG, Verdict, takes_any_rewards
 from shaping.design import Design, loads
 from shaping.evaluate import Group, constant
 from shaping.nodes import Draws
 from shaping.real import Real
 from shaping.rows import in_range
+from shaping.rules import other_params, sides, truth
 from shaping.vocabulary import ANSWER, BATCH
 
 EXAMPLES = 100

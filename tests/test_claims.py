@@ -107,6 +107,18 @@ def test_every_claim_of_the_library_holds_and_what_was_proved_is_found_by_trying
     assert all(verdict.holds for verdict in deciding.exhaust(design, proved, others, 6).values())
 
 
+def test_nothing_is_proved_proportional_to_what_is_zero_somewhere(tmp_path):
+    # C(n_neg, 2) is 0 at n_neg = 1; and 0 is no positive factor
+    (tmp_path / "sometimes.yaml").write_text("advantage: binomial(n_neg, 2) * (correct - p)\n")
+    (tmp_path / "positive.yaml").write_text("advantage: correct\n")
+    other = "proportional_to: {design: sometimes.yaml, per: group}"
+    verdict = decided("advantage: correct - p\n", other, path=tmp_path / "d.yaml")
+    assert (verdict.how, verdict.over) == ("refuted", "N = 2, n_pos = 1: correct = 1/2, not 0")
+    verdict = decided("advantage: 0 * n_pos\n", "proportional_to: positive.yaml", path=tmp_path / "d.yaml")
+    assert verdict.how == "refuted"
+    assert decided("advantage: 2 * correct\n", "proportional_to: positive.yaml", path=tmp_path / "d.yaml").holds
+
+
 def test_identities_are_proved_for_all_sizes_and_draws():
     for claim in ("zero_sum", "sign_correct", "proportional_to: {design: grpo.yaml, per: group}"):
         verdict = library("passk", claim)
