@@ -19,19 +19,6 @@ from shaping.errors import DesignError, RewardError, names_hint
 from shaping.lower import lowered, lowered_token, token_inputs, verdict_function
 
 
-def advantage(
-    design: Design,
-    reward_PN: Tensor,
-    score_PN: Tensor | None,
-    signal_PN: Mapping[str, Tensor],
-    moment: Moment | None,
-    seed: int,
-) -> Tensor:
-    """What `Design.__call__` documents."""
-    result = evaluated(design, reward_PN, score_PN, signal_PN, moment, seed)
-    return result[0] if design.token is not None else result
-
-
 def evaluated(
     design: Design,
     reward_PN: Tensor,
@@ -40,7 +27,7 @@ def evaluated(
     moment: Moment | None,
     seed: int,
 ) -> Tensor | tuple[Tensor, ...]:
-    """advantage_PN; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
+    """What `Design.__call__` documents; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
     _refuse_shapes(design, reward_PN, score_PN, signal_PN)
     present_PN = None
     if design.drop_missing:

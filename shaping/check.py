@@ -10,7 +10,7 @@ over a run is checked at points of a short and of a long one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -20,9 +20,10 @@ from shaping.errors import DesignError, Span, located
 from shaping.evaluate import Group, constant
 from shaping.exact import advantages, counted_group, table
 from shaping.nodes import Apply, Choose, Draws, Fallback, Named, Node, Reduce, parts, walk
+from shaping.params import Bound
 from shaping.ranges import find_range
-from shaping.real import Undefined, Unusable
-from shaping.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, SIGNALS
+from shaping.real import Real, Undefined, Unusable
+from shaping.vocabulary import BATCH, CONSTANT, GROUP
 
 RUNS, MOMENTS = (16, 1_000), 16  # steps of the runs that are looked at, and at how many points of each
 Case = tuple[Group, int]  # a group of N by its counts, and which kind of its answers: 0 correct, 1 wrong
@@ -106,28 +107,34 @@ def _refuse_huge_constants(design: Design, group: Group) -> None:
 def _try_a_group(design: Design, N: int, moment: Moment | None) -> None:
     """What no group of N can be computed with, such as max_of(r, N + 1), shows on any."""
     rewards = [1] + [0] * (N - 1)
-    signals = {name: rewards for name in design.signals if not _known(name)}
+    signals = dict.fromkeys(design.inputs, rewards)
     advantages(design, rewards, signals=signals, moment=moment)
-
-
-def _known(name: str) -> bool:
-    return name in SIGNALS and (SIGNALS[name].scope != ANSWER or SIGNALS[name].counted or name in ("r", "score"))
 
 
 def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
     """Raise the DesignError of a parameter that is out of its range for groups of N."""
-    names = design.constants(moment) | {"N": Fraction(N)}
+    broken = broken_bound(design, N, design.constants(moment))
+    if broken is None:
+        return
+    bound, *numbers = broken
+    value, low, high = map(real.show, numbers)
+    when = f", at step {moment.step} of a run of {moment.total_steps}" if moment else ""
+    message = f"{bound.name} = {value} is outside {low}..{high}, its range for groups of N = {N}{when}"
+    own = bound.name in design.params and bound.span.source == design.source
+    hint = f"set it with --param {bound.name}=..., in a run --advantage-param" if own else "set it under `use:`"
+    if own and design.params[bound.name].schedule is not None:
+        hint = f"keep it there: schedule: clip(..., {low}, {high})"
+    raise DesignError(located(bound.span, message, hint))
+
+
+def broken_bound(design: Design, N: int, constants: Mapping[str, Real]) -> tuple[Bound, Real, Real, Real] | None:
+    """The first parameter that is out of its range for groups of N: its bound, value, low and high."""
+    names = {**constants, "N": Fraction(N)}
     for bound in design.bounds:
-        low, high, value = (constant(node, names) for node in (bound.low, bound.high, bound.value))
+        value, low, high = (constant(node, names) for node in (bound.value, bound.low, bound.high))
         if real.compare(value, low) < 0 or real.compare(value, high) > 0:
-            value, low, high = (real.show(x) for x in (value, low, high))
-            when = f", at step {moment.step} of a run of {moment.total_steps}" if moment else ""
-            message = f"{bound.name} = {value} is outside {low}..{high}, its range for groups of N = {N}{when}"
-            own = bound.name in design.params and bound.span.source == design.source
-            hint = f"set it with --param {bound.name}=..., in a run --advantage-param" if own else "set it under `use:`"
-            if own and design.params[bound.name].schedule is not None:
-                hint = f"keep it there: schedule: clip(..., {low}, {high})"
-            raise DesignError(located(bound.span, message, hint))
+            return bound, value, low, high
+    return None
 
 
 def draw_shape(design: Design, node: Draws, N: int, moment: Moment | None) -> tuple[int, int]:

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from shaping.claims import read_claims
-from shaping.design import loads
+from shaping.design import load, loads, own_params
 from shaping.document import read_text
 from shaping.errors import DesignError, Source
 from shaping.params import assignments
@@ -136,7 +136,7 @@ def show(options: argparse.Namespace) -> int:
     from shaping.show import description
 
     for i, path in enumerate(options.files):
-        design = loads(read_text(path), path, **assignments(options.param, PARAM))
+        design = load(path, **assignments(options.param, PARAM))
         design.check(options.n)
         print(("\n" if i else "") + description(design, options.n))
     return 0
@@ -147,7 +147,7 @@ def run_explain(options: argparse.Namespace) -> int:
 
     found = []
     for path in options.files:
-        design = loads(read_text(path), path, **assignments(options.param, PARAM))
+        design = load(path, **assignments(options.param, PARAM))
         design.check(options.n)
         found.append(explain(design, options.n))
     if options.json:
@@ -202,11 +202,7 @@ def run_diagnose(options: argparse.Namespace) -> int:
 
     rewards, files = options.rewards, options.files
     params = assignments(options.param, PARAM)
-    designs = []
-    for path in files:
-        text = read_text(path)
-        has = loads(text, path).params
-        designs.append(loads(text, path, **{name: value for name, value in params.items() if name in has}))
+    designs = [load(path, **own_params(path, params)) for path in files]
     fails([], options.fail_on)  # a condition that cannot be read is told before the work
     report, found = diagnosis(rewards, designs, read_records(rewards))
     print(report)

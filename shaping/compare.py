@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from shaping import dynamics, real
+from shaping.explain import AT
 from shaping.profile import Curves
 from shaping.real import Real
-
-AT = [Fraction(1, 16), Fraction(1, 4), Fraction(1, 2), Fraction(3, 4)]
+from shaping.words import ranges
 
 
 def comparison(a: Curves, b: Curves) -> str:
@@ -38,7 +38,7 @@ def _agreement(a: Curves, b: Curves) -> list[str]:
     elif per_group:
         lines.append(f"in each group {a.label} is {b.label} times a number that depends on n_pos: a weight a prompt")
     alike = sorted({n_pos for n_pos in range(a.N + 1)} - {n_pos for (n_pos, _), _, _ in different})
-    lines.append(f"the same at n_pos = {_ranges(alike)}" if alike else "the same for no n_pos")
+    lines.append(f"the same at n_pos = {ranges(alike)}" if alike else "the same for no n_pos")
     (n_pos, kind), x, y = max(different, key=lambda each: abs(real.nearest(each[1]) - real.nearest(each[2])))
     lines.append(f"furthest apart at n_pos = {n_pos}: {kind} {_short(x)} against {_short(y)}")
     return lines
@@ -50,12 +50,12 @@ def _rows(a: Curves, b: Curves) -> list[tuple[str, list[str]]]:
     rows = [
         ("eta, largest", [_short_float(max(each.eta)) for each in both]),
         ("  at n_pos", ["never" if each.peak is None else f"{each.peak}/{each.N}" for each in both]),
-        ("nothing at n_pos", [_ranges(each.dead) or "none" for each in both]),
+        ("nothing at n_pos", [ranges(each.dead) or "none" for each in both]),
         ("scale: mean eta", [_short_float(value) for value in scale]),
     ]
     if all(scale):
         rows.append(("learning rate alike", ["1", _short_float(scale[0] / scale[1])]))
-    for p in AT:
+    for p in AT[:-1]:  # as `explain` does
         rows.append((f"signal/noise, p = {p}", [_snr(each, p) for each in both]))
     return rows
 
@@ -96,20 +96,6 @@ def _snr(each: Curves, p: Fraction) -> str:
     """(E g)^2 / Var g of one group, as in `explain` (dynamics.py)."""
     found = dynamics.snr(each.pairs, p)
     return "none" if found is None else _short_float(found)
-
-
-def _ranges(numbers: Sequence[int]) -> str:
-    """
-    >>> _ranges([0, 13, 14, 15])
-    '0, 13..15'
-    """
-    runs: list[list[int]] = []
-    for n in numbers:
-        if runs and n == runs[-1][-1] + 1:
-            runs[-1].append(n)
-        else:
-            runs.append([n])
-    return ", ".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _short(value: Real) -> str:

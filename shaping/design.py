@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from shaping.document import read_text
 from shaping.errors import DesignError, Source
@@ -25,6 +25,7 @@ from shaping.vocabulary import ANSWER, CONSTANT, SIGNALS, TIME
 if TYPE_CHECKING:
     from torch import Tensor
 
+T = TypeVar("T")
 VERDICTS = {"n_pos", "n_neg", "p", "correct"}
 
 
@@ -211,9 +212,10 @@ class Design:
           >>> passk(torch.tensor([[1., 1., 0., 0.]]))
           tensor([[ 0.4472,  0.4472, -0.4472, -0.4472]])
         """
-        from shaping.apply import advantage  # late: reading a design must not import torch
+        from shaping.apply import evaluated  # late: reading a design must not import torch
 
-        return advantage(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed)
+        result = evaluated(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed)
+        return result[0] if self.token is not None else result
 
     def source_code(self, N: int) -> str:
         """The torch code that groups of N answers are computed with, to be read."""
@@ -247,6 +249,12 @@ def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
     'design'
     """
     return _design(Source(path, text), params)
+
+
+def own_params(path: str, given: Names[str, T]) -> dict[str, T]:
+    """Those of `given` that are parameters of this file: commands about several designs set them where they are."""
+    has = load(path).params
+    return {name: value for name, value in given.items() if name in has}
 
 
 def _design(source: Source, params: Names[str, object]) -> Design:

@@ -92,11 +92,13 @@ def snr(pairs: Sequence[Pair], p: Fraction) -> float | None:
 
 def eta(pairs: Sequence[Pair]) -> list[Real]:
     """n_pos |A_correct| + n_neg |A_wrong| for n_pos = 0..N (Chen et al. 2025, arXiv:2508.10751, Eq. 16)."""
-    N, found = len(pairs) - 1, []
-    for n, pair in enumerate(pairs):
-        right, wrong = (Fraction(0) if value is None else real.absolute(value) for value in pair)
-        found.append(real.add(real.multiply(Fraction(n), right), real.multiply(Fraction(N - n), wrong)))
-    return found
+    return [eta_at(pairs, n_pos) for n_pos in range(len(pairs))]
+
+
+def eta_at(pairs: Sequence[Pair], n_pos: int) -> Real:
+    right, wrong = (Fraction(0) if value is None else real.absolute(value) for value in pairs[n_pos])
+    n_neg = len(pairs) - 1 - n_pos
+    return real.add(real.multiply(Fraction(n_pos), right), real.multiply(Fraction(n_neg), wrong))
 
 
 def dead_zone(pairs: Sequence[Pair]) -> list[int]:

@@ -115,9 +115,7 @@ def verdict_pair(
 @lru_cache(maxsize=8192)
 def pair(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Pair:
     """One row of `table`."""
-    group = counted_group(design, N, n_pos, moment)
-    values = iter(_answers(design, group))
-    return tuple(next(values) if count else None for count, _ in group.kinds)
+    return verdict_pair(design, N, n_pos, moment)
 
 
 def counted_group(design: Design, N: int, n_pos: int, moment: Moment | None = None) -> Group:

@@ -27,6 +27,11 @@ class Judgement:
     over: str
     error: str = ""  # of one that did not pass: place, caret and counterexample
 
+    @property
+    def word(self) -> str:
+        """How it came about, as people are told."""
+        return "FAILED" if not self.passed else "breaks it" if self.how == "refuted" else self.how
+
 
 def judge(path: str, up_to: int = UP_TO) -> list[Judgement]:
     """Every claim of a file decided; of a file with an error, that error."""
@@ -85,8 +90,7 @@ def report(judgements: list[Judgement]) -> str:
         if not each.passed:
             lines.append(each.error)
         else:
-            how = "breaks it" if each.how == "refuted" else each.how
-            lines.append(f"  {how:10} {each.claim}\n{'':13}{each.over}")
+            lines.append(f"  {each.word:10} {each.claim}\n{'':13}{each.over}")
     return "\n".join(lines)
 
 

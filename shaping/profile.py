@@ -12,8 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from shaping import dynamics, objective, real
-from shaping.design import Design, loads
-from shaping.document import read_text
+from shaping.design import Design, load, own_params
 from shaping.errors import DesignError
 from shaping.exact import Pair, verdict_pair
 from shaping.rows import beyond_verdicts
@@ -82,13 +81,11 @@ def all_curves(paths: Sequence[str], N: int, params: Mapping[str, Sequence[str]]
     """
     found, used = [], set()
     for path in paths:
-        text = read_text(path)
-        has = loads(text, path).params
-        mine = {name: values for name, values in params.items() if name in has}
+        mine = own_params(path, params)
         used |= mine.keys()
         varied = [name for name, values in mine.items() if len(values) > 1]
         for values in itertools.product(*mine.values()):
-            design = loads(text, path, **dict(zip(mine, values, strict=True)))
+            design = load(path, **dict(zip(mine, values, strict=True)))
             found.append(curves(design, N, varied))
     for name in params.keys() - used:
         raise DesignError(f"--param {name}: none of these designs has a parameter {name!r}")

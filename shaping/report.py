@@ -31,12 +31,11 @@ from shaping.claims import read_claims
 from shaping.describe import described
 from shaping.design import Design, Moment, load
 from shaping.errors import DesignError
-from shaping.evaluate import constant
 from shaping.exact import verdict_pair
 from shaping.judge import Judgement, files, judge_all
 from shaping.objective import weight
 from shaping.real import Real, Surd, Unusable
-from shaping.rows import Row, beyond_verdicts, in_range, is_count
+from shaping.rows import Row, beyond_verdicts, in_range, is_count, whole_numbers
 
 SIZES = (4, 8, 16, 32)
 MOST_COUNT = 16  # the largest k that has a curve, if the default is not larger
@@ -136,11 +135,7 @@ def _claims(texts: list[str], judged: list[Judgement] | None) -> list[dict]:
             raise DesignError(each.error)
     if judged is None:
         return [{"text": text} for text in texts]
-    words = {True: lambda each: "breaks it" if each.how == "refuted" else each.how, False: lambda _: "FAILED"}
-    return [
-        {"text": each.claim, "verdict": words[each.passed](each), "over": each.over, "error": each.error}
-        for each in judged
-    ]
+    return [{"text": each.claim, "verdict": each.word, "over": each.over, "error": each.error} for each in judged]
 
 
 # ── What groups get ─────────────────────────────────────────────────────────
@@ -203,9 +198,8 @@ def _settings(design: Design, N: int, names: list[str]) -> Iterable[tuple[tuple[
     choices = []
     for name in names:
         param = design.params[name]
-        low, high = (constant(node, {"N": Fraction(N)}) for node in (param.low, param.high))
         most = max(MOST_COUNT, int(param.value))
-        choices.append([value for value in range(-int(-low // 1), int(high // 1) + 1) if value <= most])
+        choices.append([value for value in whole_numbers(param, N) if value <= most])
     defaults = {name: param.value for name, param in design.params.items()}
     for values in itertools.product(*choices):
         yield values, defaults | {name: Fraction(value) for name, value in zip(names, values, strict=True)}

@@ -12,15 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from shaping import real
-from shaping.check import moments
+from shaping import dynamics
+from shaping.check import broken_bound, moments
 from shaping.design import Design, Moment
 from shaping.evaluate import constant
 from shaping.exact import Pair, verdict_pair
 from shaping.nodes import Draws, Name, walk
 from shaping.params import Param
 from shaping.real import Real
-from shaping.vocabulary import ANSWER, BATCH, SIGNALS
+from shaping.vocabulary import BATCH
 
 Values = Mapping[str, Sequence[Fraction]]  # name of a parameter, or N → the values to look at
 
@@ -43,9 +43,7 @@ class Row:
 
     def eta(self, n_pos: int) -> Real:
         """n_pos |A_correct| + n_neg |A_wrong| (Chen et al. 2025, Eq. 16)."""
-        right, wrong = (Fraction(0) if value is None else real.absolute(value) for value in self.pairs[n_pos])
-        sides = real.multiply(Fraction(n_pos), right), real.multiply(Fraction(self.N - n_pos), wrong)
-        return real.add(*sides)
+        return dynamics.eta_at(self.pairs, n_pos)
 
     def where(self, n_pos: int | None = None) -> str:
         """'N = 4, n_pos = 1, k = 2'."""
@@ -61,9 +59,8 @@ def by_verdicts(design: Design) -> bool:
 
 def beyond_verdicts(design: Design) -> str:
     """What else the design looks at, in words; '' if nothing."""
-    read = {name for name in design.signals if name not in SIGNALS or _of_an_answer(name)}
-    if read:
-        return f"it reads {', '.join(sorted(read))}"
+    if design.inputs:
+        return f"it reads {', '.join(design.inputs)}"
     if any(isinstance(node, Draws) for node in design.nodes):
         return "it draws at random"
     if any(node.scope == BATCH for node in design.nodes):
@@ -85,12 +82,7 @@ def rows(design: Design, when: Values, sizes: Sequence[int]) -> Iterator[Row]:
 
 
 def in_range(design: Design, N: int, params: Mapping[str, Real], moment: Moment | None = None) -> bool:
-    names = design.constants(moment) | {"N": Fraction(N)} | params
-    for bound in design.bounds:
-        low, high, value = (constant(node, names) for node in (bound.low, bound.high, bound.value))
-        if real.compare(value, low) < 0 or real.compare(value, high) > 0:
-            return False
-    return True
+    return broken_bound(design, N, design.constants(moment) | params) is None
 
 
 def settings(design: Design, when: Values, sizes: Sequence[int]) -> str:
@@ -119,12 +111,10 @@ def is_count(param: Param) -> bool:
 def _values(param: Param, N: int, when: Values) -> Sequence[Fraction]:
     if param.name in when:
         return when[param.name]
-    if not is_count(param):
-        return [param.value]
+    return [Fraction(value) for value in whole_numbers(param, N)] if is_count(param) else [param.value]
+
+
+def whole_numbers(param: Param, N: int) -> range:
+    """Those in the range of a parameter for groups of N."""
     low, high = (constant(node, {"N": Fraction(N)}) for node in (param.low, param.high))
-    return [Fraction(value) for value in range(-int(-low // 1), int(high // 1) + 1)]
-
-
-def _of_an_answer(name: str) -> bool:
-    row = SIGNALS[name]
-    return row.scope == ANSWER and not row.counted and name not in ("r", "score") and row.section != "token"
+    return range(-int(-low // 1), int(high // 1) + 1)

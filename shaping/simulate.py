@@ -35,8 +35,7 @@ import torch
 from torch import Tensor
 
 from shaping import real
-from shaping.design import Design, Moment, loads
-from shaping.document import read_text
+from shaping.design import Design, Moment, load, loads, own_params
 from shaping.errors import DesignError
 from shaping.population import SHARED, Answers, Population
 from shaping.simulation import Simulation
@@ -234,9 +233,8 @@ def _refuse_output(path: str) -> None:
 def _load(files: Sequence[str], params: Mapping[str, str]) -> list[Design]:
     designs, unused = [], set(params)
     for path in files:
-        text = read_text(path)
-        own = {name: value for name, value in params.items() if name in loads(text, path).params}
-        designs.append(loads(text, path, **own))
+        own = own_params(path, params)
+        designs.append(load(path, **own))
         unused -= own.keys()
     if unused:
         raise DesignError(f"--param {min(unused)}: none of these designs has such a parameter")

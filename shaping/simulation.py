@@ -11,9 +11,9 @@ from pathlib import Path
 from torch import Tensor
 
 from shaping.errors import DesignError
+from shaping.plots import COLOURS
 from shaping.population import ANSWERS, RIGHT
 
-COLOURS = "#0072b2 #d55e00 #009e73 #cc79a7 #e69f00 #56b4e9 #000000".split()  # Okabe-Ito: seen by all
 LINES = ("-", "--", ":", "-.")
 SIZES = (17, 10, 9, 17, 18)  # widths of the table's columns
 ROUNDING = 1e-9  # log pi is normalized anew in every step

@@ -108,12 +108,12 @@ def _group(found: Explanation) -> list[str]:
 def _push(found: Explanation) -> list[str]:
     if not found.peak:
         return ["none: every advantage is 0"]
-    places = ", ".join(f"{n}/{found.N}" for n in found.peak) if len(found.peak) <= 4 else _ranges(found.peak)
+    places = ", ".join(f"{n}/{found.N}" for n in found.peak) if len(found.peak) <= 4 else ranges(found.peak)
     largest = _short(found.eta[found.peak[0]])
     lines = [f"eta, the sum of |A| over a group, is largest at {places} correct: {largest}"]
     return [
         *lines,
-        f"all get 0 at n_pos = {_ranges(found.dead)}" if found.dead else "there is no group where all get 0",
+        f"all get 0 at n_pos = {ranges(found.dead)}" if found.dead else "there is no group where all get 0",
     ]
 
 
@@ -229,9 +229,9 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if 0.1 <= share < 10 else f"{100 * share:.2g} %" if share < 1 else "far off"
 
 
-def _ranges(numbers: Sequence[int]) -> str:
+def ranges(numbers: Sequence[int]) -> str:
     """
-    >>> _ranges([0, 13, 14, 15])
+    >>> ranges([0, 13, 14, 15])
     '0, 13..15'
     """
     runs: list[list[int]] = []
