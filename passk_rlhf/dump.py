@@ -8,23 +8,24 @@ A reward that is missing is null.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from torch import Tensor
+
+from passk_rlhf.lines import LineFile
 
 
 def dump_groups(path: str, step: int | None, prompts: Sequence[str], columns: Mapping[str, Tensor]) -> None:
     """Append a step's groups: `prompts` one a group, `columns` name → (P, N)."""
-    lines = []
+    groups = []
     for i, prompt in enumerate(prompts):
         group = {"step": step, "prompt": prompt}
         group |= {name: [_number(value) for value in values_PN[i].tolist()] for name, values_PN in columns.items()}
-        lines.append(json.dumps({key: value for key, value in group.items() if value is not None}, ensure_ascii=False))
-    with Path(path).open("a", encoding="utf-8") as file:
-        file.write("".join(f"{line}\n" for line in lines))
+        groups.append({key: value for key, value in group.items() if value is not None})
+    file = LineFile(path)
+    file.append(groups)
+    file.close()
 
 
 def _number(value: float) -> float | int | None:

@@ -103,11 +103,12 @@ def _seed(args: Any, step: int | None) -> int:
     return getattr(train, "seed", 0) * 1_000_003 + (step or 0)
 
 
-def settle_missing_rewards(samples: list, drop: bool) -> None:
+def settle_missing_rewards(samples: list, N: int, drop: bool) -> None:
     """Name the answer whose reward OpenRLHF did not get, before it fails on it without saying which.
 
     Args:
-      samples: one Experience an answer, as generated; `rewards` is None where the reward function failed.
+      samples: one Experience an answer, as generated, N to a prompt; `rewards` is None where the reward function
+        failed.
       drop: the design leaves such answers out: their reward and score become NaN, which says so until the design.
     """
     missing = [i for i, sample in enumerate(samples) if sample.rewards is None]
@@ -121,9 +122,10 @@ def settle_missing_rewards(samples: list, drop: bool) -> None:
     elif missing:
         first = missing[0]
         raise RewardError(
-            f"no reward (None) for answer {first} of the rollout, and for {len(missing)} of {len(samples)} in all.\n"
-            f"prompt: {_short(samples[first].prompts[0])}\n"
-            "The reward function returned None or failed; its own error is in the log, after 'Failed to fetch reward'."
+            f"no reward (None) at prompt {first // N}, answer {first % N}, and for {len(missing)} of {len(samples)} "
+            f"answers in all.\nprompt {first // N}: {_short(samples[first].prompts[0])}\n"
+            "The reward function returned None, failed or took too long; its own error is in the log, after "
+            "'Failed to fetch reward'. To leave such answers out: a design with on_missing: drop"
         )
 
 

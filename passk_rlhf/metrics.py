@@ -6,7 +6,6 @@ batch: P prompts, N answers each.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from passk_rlhf.lines import LineFile
 from passk_rlhf.loggers import Chained
 
 
@@ -84,8 +84,7 @@ class MetricsFile(Chained):
 
     def __init__(self, path: Path, next_logger: Any = None) -> None:
         super().__init__(next_logger)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = path.open("a", encoding="utf-8")
+        self.file = LineFile(path)
 
     def log_train(self, global_step: int, logs_dict: dict[str, Any]) -> None:
         self._write("train", global_step, logs_dict)
@@ -106,5 +105,4 @@ class MetricsFile(Chained):
             for key, value in logs.items()
             if isinstance(value, int | float)
         }
-        self.file.write(json.dumps({"kind": kind, "step": step, "time": round(time.time(), 3), **numbers}) + "\n")
-        self.file.flush()
+        self.file.append([{"kind": kind, "step": step, "time": round(time.time(), 3), **numbers}])

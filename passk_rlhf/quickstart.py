@@ -245,7 +245,7 @@ def show(
     seconds: float,
 ) -> None:
     """A table of means over the mazes; the change with the standard error of its mean, maze against same maze."""
-    from passk_rlhf.patch import describe as design_line
+    from passk_rlhf.resume import describe as design_line
 
     size = task.POLICY_SIZE
     table = Table()

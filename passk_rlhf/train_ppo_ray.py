@@ -26,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import shaping
-from passk_rlhf import patch, worker
+from passk_rlhf import job, patch, resume, sharing, worker
 from shaping.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 def _told() -> tuple[type[Exception], ...]:
     """Errors whose message is all that the user needs."""
     told = (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF, LaunchError)
+    told += (resume.ResumeError, sharing.UnevenBatch)
     settings = sys.modules.get("passk_rlhf.cpu.settings")
     return (*told, settings.UnsupportedOnCPU) if settings else told
 
@@ -75,7 +76,6 @@ class Launch:
                 self.ours.advantage_design, **assignments(self.ours.advantage_param, "--advantage-param")
             )
             self.release = patch.check_openrlhf()
-            self.check_dump()
         elif self.ours.advantage_param:
             raise LaunchError("--advantage-param sets a parameter of a design: name one with --advantage-design")
         elif self.ours.dump_rewards:
@@ -105,7 +105,7 @@ class Launch:
         with replaced(*watched):
             try:
                 runpy.run_module("openrlhf.cli.train_ppo_ray", run_name="__main__")
-                took = self.design is None or patch.is_active()
+                took = self.design is None or job.is_active()
             except Exception as error:
                 # An OpenRLHF without the patch does not know the estimator.
                 took = f"advantage_estimator {patch.ESTIMATOR}" not in str(error)
@@ -113,19 +113,9 @@ class Launch:
                     raise
         if not took:
             raise LaunchError(
-                f"no trainer reported that {patch.describe(self.design)} was active: nothing was trained on it.\n"
+                f"no trainer reported that {resume.describe(self.design)} was active: nothing was trained on it.\n"
                 "Its processes must be able to import passk_rlhf: install it on every node of the cluster."
             )
-
-    def check_dump(self) -> None:
-        path = self.ours.dump_rewards
-        if not path:
-            return
-        folder = Path(path).absolute().parent
-        if not folder.is_dir() or not os.access(folder, os.W_OK):
-            raise LaunchError(f"--dump-rewards {path}: {folder} is no folder that can be written to")
-        if Path(path).exists():
-            raise LaunchError(f"--dump-rewards {path}: it exists; name a new file, or remove it")
 
     def settle_device(self) -> None:
         """GPU if there is one here or in the cluster that RAY_ADDRESS names; else the CPU, said in one line."""
@@ -150,14 +140,15 @@ class Launch:
 
     def prepare(self, flat: argparse.Namespace) -> SimpleNamespace:
         args = self.args = self.openrlhf["hierarchize"](flat)
-        for ours in ("advantage_design", "advantage_param", "dump_rewards", "device"):
+        for ours in ("advantage_design", "advantage_param", "allow_design_change", "dump_rewards", "device"):
             delattr(args, ours)  # ours, and the first may be a path that only this machine knows
         if self.design is not None:
             self.prepare_design(args)
+        self.prepare_checkpoint(args)
         if self.device == "cpu":
             from passk_rlhf.cpu import settings
 
-            print(f"passk_rlhf: no GPU: OpenRLHF runs on the CPU ({', '.join(settings.adapt(args))})", flush=True)
+            say(f"no GPU: OpenRLHF runs on the CPU ({', '.join(settings.adapt(args))})")
         return args
 
     def prepare_design(self, args: SimpleNamespace) -> None:
@@ -169,7 +160,7 @@ class Launch:
             )
         if N < 2:
             raise LaunchError(
-                f"--rollout.n_samples_per_prompt {N}: {patch.describe(self.design)} compares answers to the same "
+                f"--rollout.n_samples_per_prompt {N}: {resume.describe(self.design)} compares answers to the same "
                 "prompt; sample at least 2, for example 8"
             )
         self.design.check(N)
@@ -178,14 +169,43 @@ class Launch:
                 f"design {self.design.name} counts correct answers, but a reward model gives no verdicts; "
                 "score answers with --reward.remote_url <file.py or URL> or --train.agent_func_path"
             )
-        args.algo.advantage.design = self.design.resolved
-        if self.ours.dump_rewards:
-            args.algo.advantage.dump = str(Path(self.ours.dump_rewards).absolute())
-        print(
-            f"passk_rlhf: {patch.describe(self.design)} from {self.design.source.path}, groups of {N}, "
-            f"OpenRLHF {self.release}",
-            flush=True,
-        )
+        sharing.refuse_uneven(args, args.rollout.batch_size * N)
+        given = args.algo.advantage
+        given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
+        given.dump = self.dump_path(goes_on=args.ckpt.load_enable)
+        say(f"{resume.describe(self.design)} from {self.design.source.path}, groups of {N}, OpenRLHF {self.release}")
+
+    def dump_path(self, goes_on: bool) -> str | None:
+        """Where rewards are kept, by its whole path; an earlier run's file is only written to by one that goes on."""
+        path = self.ours.dump_rewards
+        if not path:
+            return None
+        folder = Path(path).absolute().parent
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise LaunchError(f"--dump-rewards {path}: {folder} is no folder that can be written to")
+        if Path(path).exists() and not goes_on:
+            raise LaunchError(f"--dump-rewards {path}: it exists; name a new file, or remove it")
+        return str(Path(path).absolute())
+
+    def prepare_checkpoint(self, args: SimpleNamespace) -> None:
+        """What --ckpt.load_enable will find, as far as this machine can see the folder of the checkpoints."""
+        path, goes_on = args.ckpt.path, args.ckpt.load_enable
+        if not goes_on and (Path(path) / "_actor" / "latest").exists():
+            print(
+                f"passk_rlhf: beginning anew beside the checkpoints in {path}; to go on: --ckpt.load_enable", flush=True
+            )
+        if not goes_on or not (Path(path) / "_actor").exists():
+            return
+        name = resume.last_checkpoint(path)
+        if name is None:
+            args.ckpt.load_enable = False  # OpenRLHF would fail on a folder without a finished checkpoint
+            say(f"no checkpoint in {path} was ever finished: beginning anew")
+            return
+        trained, change = resume.design_beside(path), None
+        if trained is not None:  # else the trainer will know, from the checkpoint itself
+            now = self.design.resolved if self.design else None
+            change = resume.refuse_change(f"{name} in {path}", trained, now, self.ours.allow_design_change)
+        say(f"going on from checkpoint {name} in {path}" + (f", which {change}" if change else ""))
 
     def start_ray(self, **options: Any) -> Any:
         """OpenRLHF's `ray.init(runtime_env=...)`, with what the workers need added to it."""
@@ -217,6 +237,10 @@ class Launch:
         return context
 
 
+def say(line: str) -> None:
+    print(f"passk_rlhf: {line}", flush=True)
+
+
 def add_flags(parser: Any) -> None:
     parser.add_argument(
         "--advantage-design", metavar="YAML", help="train on the advantage written in this file, see configs/"
@@ -227,6 +251,11 @@ def add_flags(parser: Any) -> None:
         action="append",
         default=[],
         help="set a parameter of the design, such as k=8; may be given several times",
+    )
+    parser.add_argument(
+        "--allow-design-change",
+        action="store_true",
+        help="go on from a checkpoint that was trained on another design or with other parameters",
     )
     parser.add_argument(
         "--dump-rewards",

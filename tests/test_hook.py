@@ -218,8 +218,8 @@ def test_an_answer_without_reward_is_named_before_openrlhf_fails_on_it():
         Experience(rewards=torch.tensor([1.0]), prompts=["a"]),
         Experience(rewards=None, prompts=["find the way"]),
     ]
-    with pytest.raises(RewardError, match=r"no reward \(None\) for answer 1 .* 1 of 2(.|\n)*'find the way'"):
-        settle_missing_rewards(samples, drop=False)
+    with pytest.raises(RewardError, match=r"at prompt 0, answer 1, and for 1 of 2(.|\n)*'find the way'"):
+        settle_missing_rewards(samples, 2, drop=False)
 
 
 def test_scatter_undoes_gather_for_any_permutation_and_cut():
@@ -338,7 +338,7 @@ def test_an_answer_whose_reward_call_failed_becomes_one_that_is_missing():
         Experience(rewards=torch.tensor([1.0]), scores=torch.tensor([1.0]), info={"reward": torch.tensor([1.0])}),
         Experience(rewards=None, info={}),
     ]
-    settle_missing_rewards(samples, drop=True)
+    settle_missing_rewards(samples, 2, drop=True)
     assert samples[1].rewards.isnan().all() and samples[1].scores.isnan().all()
     assert samples[0].info.keys() == samples[1].info.keys()
 

@@ -208,7 +208,7 @@ def test_an_error_that_is_not_ours_keeps_its_traceback(monkeypatch):
 @pytest.mark.parametrize("active", [True, False])
 def test_a_run_whose_trainer_never_said_that_the_design_is_active_is_an_error(launch, monkeypatch, active):
     monkeypatch.setattr(train_ppo_ray.runpy, "run_module", lambda *args, **kwargs: {})
-    monkeypatch.setattr(train_ppo_ray.patch, "is_active", lambda: active)
+    monkeypatch.setattr(train_ppo_ray.job, "is_active", lambda: active)
     status, _, err, _ = launch("--advantage-design", PASSK, *GIVEN, *GROUPS)
     assert status == (0 if active else 2)
     assert ("no trainer reported that design passk (k=4) was active" in err) is not active

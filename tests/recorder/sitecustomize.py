@@ -16,9 +16,12 @@ def record(module):
         names = ("rewards", "scores", "advantages", "action_mask", "action_log_probs", "rollout_log_probs", "sequences")
         seen = {name: getattr(experience, name) for name in names}
         line = {name: value.tolist() for name, value in seen.items() if value is not None}
-        line |= {"pid": os.getpid(), "index": experience.index, "prompts": experience.prompts}
-        with open(os.environ["RECORD_EXPERIENCE"], "a") as file:
-            file.write(json.dumps(line) + "\n")
+        info = {name: value.tolist() for name, value in experience.info.items()}
+        line |= {"pid": os.getpid(), "index": experience.index, "prompts": experience.prompts, "info": info}
+        # One call a line: several actors write to the same file.
+        file = os.open(os.environ["RECORD_EXPERIENCE"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{json.dumps(line)}\n".encode())
+        os.close(file)
         return original(*args, **kwargs)
 
     wrapt.wrap_function_wrapper(module, "NaiveReplayBuffer.append", append)

@@ -1,0 +1,148 @@
+"""Going on from a checkpoint: is it there and whole, and was it trained on the design of this command?
+
+A checkpoint carries the text of its design in DeepSpeed's client state, so that the two cannot come apart. Beside the
+checkpoints lies the design of the last one as design.yaml: for people, and for the launcher, which compares before Ray
+starts. The trainer compares again, with what the checkpoint itself says.
+
+    PATH/_actor/latest                        DeepSpeed: the name of the last whole checkpoint
+    PATH/_actor/global_step20/*.pt            DeepSpeed: the model, the optimizer, the client state
+    PATH/design.yaml                          ours
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from shaping import DesignError, loads
+from shaping.document import flow, read
+from shaping.errors import Source
+
+DESIGN = "passk_rlhf_design"  # its key in the client state
+
+
+class ResumeError(ValueError):
+    """A checkpoint is not one to go on from; for whoever resumes the run."""
+
+
+def last_checkpoint(path: str | Path) -> str | None:
+    """The name of the checkpoint that DeepSpeed would load, such as 'global_step20'. None if none was ever finished.
+
+    Raises:
+      ResumeError: `latest` is missing or names a checkpoint that is not there or is damaged, and others are there.
+    """
+    folder = Path(path) / "_actor"
+    whole = [tag.name for tag in _tags(folder) if not _damage(tag)]
+    latest = folder / "latest"
+    if not latest.is_file():
+        if whole:
+            raise ResumeError(f"{folder}: the file 'latest' is gone.\n{_instead(latest, whole)}")
+        return None
+    name = latest.read_text(encoding="utf-8", errors="replace").strip()
+    tag = folder / name
+    if tag.parent != folder or not tag.is_dir():
+        raise ResumeError(f"{latest} names checkpoint {name[:80]!r}, which is not there.\n{_instead(latest, whole)}")
+    if damage := _damage(tag):
+        raise ResumeError(f"{damage}.\n{_instead(latest, whole)}")
+    return name
+
+
+def _tags(folder: Path) -> list[Path]:
+    """Checkpoints, oldest first."""
+    tags = [tag for tag in folder.iterdir() if tag.is_dir()] if folder.is_dir() else []
+    return sorted(tags, key=lambda tag: tag.stat().st_mtime)
+
+
+def _damage(tag: Path) -> str | None:
+    states = sorted(tag.glob("*model_states.pt"))
+    if not states:
+        return f"checkpoint {tag} has no model in it"
+    # torch saves zip files; their table of contents comes last, so a file that was cut off has none.
+    broken = [file for file in sorted(tag.glob("*.pt")) if not zipfile.is_zipfile(file)]
+    return f"checkpoint file {broken[0]} is damaged" if broken else None
+
+
+def _instead(latest: Path, whole: list[str]) -> str:
+    if not whole:
+        return f"No other checkpoint is whole: remove {latest.parent} to begin again."
+    return f"To go on from {whole[-1]}: echo {whole[-1]} > {latest}   (whole are: {', '.join(whole)})"
+
+
+def design_beside(path: str | Path) -> str | None:
+    """The text of the last checkpoint's design, as far as the launcher can see it."""
+    file = Path(path) / "design.yaml"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
+def change_of_design(trained: str | None, now: str | None) -> str | None:
+    """What differs, in words; None if both say the same but for comments, layout and claims.
+
+    Args:
+      trained, now: the text of a design, or None where OpenRLHF's own estimator was or is asked for.
+
+    Example:
+      >>> change_of_design("advantage: r", "advantage: r  # the reward")
+      >>> change_of_design("{name: a, params: {k: 4}, advantage: k * r}", "{name: a, params: {k: 8}, advantage: k * r}")
+      'was trained on design a (k=4), and this command gives design a (k=8)'
+      >>> change_of_design("advantage: r", None)
+      "was trained on design design, and this command gives an estimator of OpenRLHF's"
+    """
+    if trained == now or (trained and now and _meaning(trained) == _meaning(now)):
+        return None
+    before, after = _named(trained), _named(now)
+    same = ", with other formulas" if before == after else ""
+    return f"was trained on {before}, and this command gives {after}{same}"
+
+
+def refuse_change(checkpoint: str, trained: str | None, now: str | None, allowed: bool) -> str | None:
+    """The change, in words, if there is one and it is allowed.
+
+    Raises:
+      ResumeError: it is not.
+    """
+    change = change_of_design(trained, now)
+    if change and not allowed:
+        raise ResumeError(
+            f"checkpoint {checkpoint} {change}.\nTo go on with what this command gives: --allow-design-change"
+        )
+    return change
+
+
+def _meaning(text: str) -> str:
+    """The text without comments, layout and claims, which train nothing."""
+    design = read(Source("design.yaml", text))
+    return flow(type(design)({key: entry for key, entry in design.entries.items() if key != "claims"}, design.span))
+
+
+def _named(text: str | None) -> str:
+    if text is None:
+        return "an estimator of OpenRLHF's"
+    try:
+        return describe(loads(text, "design.yaml"))
+    except DesignError:  # of a version of the language that this one does not read
+        return "a design that cannot be read here"
+
+
+def describe(design) -> str:
+    """'design passk (k=4)', for one line of log."""
+    params = ", ".join(f"{param.name}={param.value}" for param in design.params.values())
+    return f"design {design.name}" + (f" ({params})" if params else "")
+
+
+# ── Beside the checkpoints, and beside the model ────────────────────────────
+
+
+def save_design(folder: str | Path, text: str) -> None:
+    """Write FOLDER/design.yaml, whole or not at all."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    half = folder / "design.yaml.half"
+    half.write_text(text, encoding="utf-8")
+    half.replace(folder / "design.yaml")
+
+
+def keep_apart(folder: str | Path, step: int) -> None:
+    """The design that a run was trained on until `step` keeps a file of its own: design-until-step20.yaml."""
+    before = Path(folder) / "design.yaml"
+    if before.exists():
+        before.rename(before.with_name(f"design-until-step{step}.yaml"))

@@ -1,0 +1,70 @@
+"""Can the actors share a rollout evenly? Data-parallel actors that train on different numbers of micro-batches wait for
+each other forever: DeepSpeed averages gradients after each, and one of them has none left.
+
+OpenRLHF cuts a rollout of B answers into ceil(B / --rollout.micro_batch_size) pieces, gives each actor as many whole
+pieces as the others (the last one fewer), and each trains on floor(answers / --train.micro_batch_size) micro-batches.
+With dynamic batches it balances answers over the actors instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class UnevenBatch(ValueError):
+    """The actors cannot share a rollout; for whoever chose the batch sizes."""
+
+
+def actors_of(args: Any) -> int:
+    """Data-parallel actors: those that share a sequence or a layer count once."""
+    return args.actor.num_nodes * args.actor.num_gpus_per_node // args.ds.ring_attn_size // args.ds.tensor_parallel_size
+
+
+def shares(answers: int, rollout_micro: int, actors: int) -> list[int]:
+    """Answers that each actor gets.
+
+    >>> shares(64, rollout_micro=6, actors=2)    # 11 pieces: 6 of 6 answers; 4 of 6 and one of 4
+    [36, 28]
+    >>> shares(64, rollout_micro=8, actors=2)
+    [32, 32]
+    >>> shares(8, rollout_micro=8, actors=2)
+    [8, 0]
+    """
+    pieces = -(-answers // rollout_micro)
+    each = -(-pieces // actors)
+    ends = [min(answers, rollout_micro * min(pieces, each * (i + 1))) for i in range(actors)]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]
+
+
+def refuse_uneven(args: Any, answers: int) -> None:
+    """
+    Raises:
+      UnevenBatch: a rollout of that many answers would leave an actor waiting; says which sizes would not.
+    """
+    actors = actors_of(args)
+    if actors < 2 or args.train.dynamic_batch_enable:
+        return
+    each = shares(answers, args.rollout.micro_batch_size, actors)
+    batches = [share // args.train.micro_batch_size for share in each]
+    if len(set(batches)) == 1 and all(each):
+        return
+    fits = [size for size in range(1, args.rollout.micro_batch_size + 1) if answers % (size * actors) == 0]
+    advice = (
+        f"with --rollout.micro_batch_size {fits[-1]} each gets {answers // actors}"
+        if fits
+        else "its answers are no multiple of the actors: choose the number of prompts, --rollout.batch_size and "
+        "--rollout.n_samples_per_prompt so that they are"
+    )
+    raise UnevenBatch(
+        f"{actors} actors cannot share a rollout of {answers} answers: cut into pieces of "
+        f"{args.rollout.micro_batch_size} they would get {_listed(each)}, train on {_listed(batches)} micro-batches of "
+        f"{args.train.micro_batch_size}, and wait for each other forever; {advice}"
+    )
+
+
+def _listed(numbers: list[int]) -> str:
+    """
+    >>> _listed([36, 28, 28])
+    '36, 28 and 28'
+    """
+    return f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"

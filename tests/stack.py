@@ -1,0 +1,91 @@
+"""What the tests on the real stack share: the command of a small job, its environment, and what it recorded.
+
+A job trains the bundled maze policy with OpenRLHF, Ray, vLLM and DeepSpeed. `recorder/sitecustomize.py` sits in its
+processes and writes down every experience that reaches an actor; `batches` sorts that into steps and groups.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+from passk_rlhf.tasks import maze as task
+
+ROOT = Path(__file__).parent.parent
+POLICY = ROOT / "passk_rlhf" / "tasks" / "maze_policy"
+MAZE = ROOT / "passk_rlhf" / "tasks" / "maze.py"
+PROMPTS, N = 16, 8  # of a step
+RECORDED = ("rewards", "scores", "advantages", "action_mask", "action_log_probs", "rollout_log_probs", "sequences")
+
+
+def environment(record):
+    """What the job runs with: the recorder before everything else, and no Ray cluster to join."""
+    path = os.pathsep.join([str(ROOT / "tests" / "recorder"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
+    kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    return kept | {"PYTHONPATH": path, "RECORD_EXPERIENCE": str(record), "RAY_worker_niceness": "0"}
+
+
+def write_mazes(path, count, seed):
+    mazes = task.draw_distinct(task.POLICY_SIZE, count, seed=seed, openings=task.POLICY_OPENINGS)
+    lines = [{"input": task.policy_prompt(maze), "label": maze, "datasource": "maze"} for maze in mazes]
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+
+
+def command(run, *, steps, prompts=PROMPTS, reward=MAZE):
+    """The OpenRLHF flags that the tests share; a flag given again after these counts instead.
+
+    Long answers are penalized, so rewards differ from scores.
+    """
+    write_mazes(run / "train.jsonl", steps * prompts, seed=5)
+    flags = f"""
+        --actor.model_name_or_path {POLICY} --actor.num_gpus_per_node 1 --vllm.num_engines 1
+        --data.prompt_dataset {run}/train.jsonl --data.input_key input --data.label_key label --data.max_len 96
+        --reward.remote_url {reward} --reward.overlong_buffer_len 20 --reward.overlong_penalty_factor 0.5
+        --rollout.batch_size {prompts} --rollout.n_samples_per_prompt {N} --rollout.max_new_tokens 24
+        --rollout.micro_batch_size 12 --train.batch_size 64 --train.micro_batch_size 16
+        --algo.kl.init_coef 0 --algo.advantage.is_correction_level token
+        --actor.adam.lr 5e-4 --actor.lr_scheduler constant
+        --ckpt.output_dir {run}/model --ckpt.path {run}/checkpoints
+        --logger.tensorboard_dir {run}/tensorboard --logger.wandb.run_name test
+    """
+    return [sys.executable, "-m", "passk_rlhf.train_ppo_ray", *flags.split()]
+
+
+def run_to_the_end(job, run, timeout=600):
+    """Run the job with its output in RUN/log and its experiences in RUN/record; return (exit status, log)."""
+    with (run / "log").open("ab") as log:
+        done = subprocess.run(
+            job, cwd=ROOT, env=environment(run / "record"), stdout=log, stderr=log, timeout=timeout, check=False
+        )
+    return done.returncode, (run / "log").read_text(errors="replace")
+
+
+def batches(record):
+    """Step → its samples in prompt order, of everything that reached an actor.
+
+    Within a step every place of the batch occurs once, and no step begins before the one before it has ended; so the
+    first sample with place 7 is of the first step that was recorded, the second of the second.
+    """
+    steps, seen = {}, Counter()
+    for line in map(json.loads, record.read_text().splitlines()):
+        for i, index in enumerate(line["index"]):
+            sample = {"index": index, "prompt": line["prompts"][i], "pid": line["pid"]}
+            sample |= {name: line[name][i] for name in RECORDED if name in line}
+            sample |= {name: value[i] for name, value in line["info"].items()}
+            steps.setdefault(seen[index], []).append(sample)
+            seen[index] += 1
+    return [sorted(steps[i], key=lambda sample: sample["index"]) for i in sorted(steps)]
+
+
+def groups(batch, n=N):
+    """The groups of a step, each of one prompt."""
+    found = [batch[start : start + n] for start in range(0, len(batch), n)]
+    for group in found:
+        assert len(group) == n and len({sample["prompt"] for sample in group}) == 1
+    return found
+
+
+def answer_tokens(sample, name):
+    return [value for value, mask in zip(sample[name], sample["action_mask"], strict=True) if mask]
