@@ -26,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import shaping
-from passk_rlhf import job, patch, resume, sharing, worker
+from passk_rlhf import faults, job, patch, resume, reward_time, sharing, worker
 from shaping.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
@@ -37,17 +37,16 @@ class LaunchError(ValueError):
 
 
 def main(argv: list[str] | None = None) -> int:
-    argv = sys.argv[1:] if argv is None else argv
+    launch = Launch(sys.argv[1:] if argv is None else argv)
     try:
-        Launch(argv).run()
+        launch.run()
     except SystemExit:
         raise
     except Exception as error:
-        # What a worker raised comes wrapped in a RayTaskError; its cause is the exception that was meant.
-        meant = getattr(error, "cause", error)
-        if not isinstance(meant, _told()):
+        said = faults.in_words(error, _told(), launch.args)
+        if said is None:
             raise
-        print(f"{PROGRAM}: error: {meant}", file=sys.stderr)
+        print(f"{PROGRAM}: error: {said}", file=sys.stderr)
         return 2
     return 0
 
@@ -140,8 +139,8 @@ class Launch:
 
     def prepare(self, flat: argparse.Namespace) -> SimpleNamespace:
         args = self.args = self.openrlhf["hierarchize"](flat)
-        for ours in ("advantage_design", "advantage_param", "allow_design_change", "dump_rewards", "device"):
-            delattr(args, ours)  # ours, and the first may be a path that only this machine knows
+        for ours in vars(self.ours):
+            delattr(args, ours)  # ours, and the design may be a path that only this machine knows
         if self.design is not None:
             self.prepare_design(args)
         self.prepare_checkpoint(args)
@@ -214,6 +213,7 @@ class Launch:
         environment["worker_process_setup_hook"] = "passk_rlhf.worker.setup"
         if self.design is not None:
             variables[worker.PATCH] = "1"
+            variables[reward_time.ENVIRONMENT] = str(self.ours.reward_timeout)
         if self.device != "cpu":
             return self.openrlhf["init"](**options)
         from passk_rlhf.cpu import settings
@@ -263,11 +263,25 @@ def add_flags(parser: Any) -> None:
         help="keep the rewards of every group in this file, for python -m shaping diagnose",
     )
     parser.add_argument(
+        "--reward-timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default=reward_time.DEFAULT,
+        help="how long a reward function in Python may take for one answer, which then has no reward (%(default)g)",
+    )
+    parser.add_argument(
         "--device",
         choices=("auto", "cpu", "gpu"),
         default="auto",
         help="auto: the CPU if neither this machine nor the Ray cluster has a GPU",
     )
+
+
+def seconds(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is no time; seconds, for example 60")
+    return value
 
 
 def cluster_has_gpus() -> bool:

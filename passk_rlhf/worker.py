@@ -20,3 +20,4 @@ def setup() -> None:
         replacements.register()
     if os.environ.get(PATCH) == "1":
         wrapt.register_post_import_hook("passk_rlhf.patch:install_in_worker", "openrlhf.trainer.ppo_trainer")
+        wrapt.register_post_import_hook("passk_rlhf.reward_time:install", "openrlhf.utils.agent")

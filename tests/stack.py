@@ -89,3 +89,16 @@ def groups(batch, n=N):
 
 def answer_tokens(sample, name):
     return [value for value, mask in zip(sample[name], sample["action_mask"], strict=True) if mask]
+
+
+def add_first_policy(samples):
+    """Put the log-probability of each token under the policy that the job started from into each sample."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(POLICY, dtype=torch.float32)
+    for sample in samples:
+        with torch.no_grad():
+            ids = torch.tensor([sample["sequences"]])
+            log_probs = model(ids).logits.log_softmax(-1)[0, :-1]
+        sample["first_policy"] = log_probs.gather(1, ids[0, 1:, None])[:, 0].tolist()

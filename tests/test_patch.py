@@ -89,7 +89,7 @@ def test_no_openrlhf_at_all_is_said(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(patch.IncompatibleOpenRLHF, match="OpenRLHF is not installed; supported: 0.11.0, 0.11.1, 0.11.2"):
+    with pytest.raises(patch.IncompatibleOpenRLHF, match="not installed; supported: 0.11.0, 0.11.1, 0.11.2"):
         patch.check_openrlhf()
 
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from test_stack_training import PROMPTS, ROOT, N, command, environment
+from stack import PROMPTS, ROOT, N, command, environment
 
 pytestmark = pytest.mark.stack
 

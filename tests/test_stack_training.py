@@ -2,51 +2,16 @@
 
 import json
 import math
-import os
 import re
 import statistics
-import subprocess
-import sys
-from pathlib import Path
 
 import oracle
 import pytest
-import torch
-
-from passk_rlhf.tasks import maze as task
+from stack import POLICY, PROMPTS, N, add_first_policy, answer_tokens, batches, command, groups, run_to_the_end
 
 pytestmark = pytest.mark.stack
 
-ROOT = Path(__file__).parent.parent
-POLICY = ROOT / "passk_rlhf" / "tasks" / "maze_policy"
-STEPS, PROMPTS, N, K = 3, 16, 8, 3
-
-
-def environment(record):
-    """What the job runs with: the recorder before everything else, and no Ray cluster to join."""
-    path = os.pathsep.join([str(ROOT / "tests" / "recorder"), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
-    kept = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    return kept | {"PYTHONPATH": path, "RECORD_EXPERIENCE": str(record)}
-
-
-def command(run, *, steps=STEPS, reward=ROOT / "passk_rlhf" / "tasks" / "maze.py"):
-    """The OpenRLHF flags that the tests share. Long answers are penalized, so rewards differ from scores."""
-    mazes = task.draw_distinct(task.POLICY_SIZE, steps * PROMPTS, seed=5, openings=task.POLICY_OPENINGS)
-    with (run / "train.jsonl").open("w") as file:
-        for maze in mazes:
-            file.write(json.dumps({"input": task.policy_prompt(maze), "label": maze}) + "\n")
-    flags = f"""
-        --actor.model_name_or_path {POLICY} --actor.num_gpus_per_node 1 --vllm.num_engines 1
-        --data.prompt_dataset {run}/train.jsonl --data.input_key input --data.label_key label --data.max_len 96
-        --reward.remote_url {reward} --reward.overlong_buffer_len 20 --reward.overlong_penalty_factor 0.5
-        --rollout.batch_size {PROMPTS} --rollout.n_samples_per_prompt {N} --rollout.max_new_tokens 24
-        --rollout.micro_batch_size 12 --train.batch_size 64 --train.micro_batch_size 16
-        --algo.kl.init_coef 0 --algo.advantage.is_correction_level token
-        --actor.adam.lr 5e-4 --actor.lr_scheduler constant
-        --ckpt.output_dir {run}/model --ckpt.path {run}/checkpoints
-        --logger.tensorboard_dir {run}/tensorboard --logger.wandb.run_name test
-    """
-    return [sys.executable, "-m", "passk_rlhf.train_ppo_ray", *flags.split()]
+STEPS, K = 3, 3
 
 
 @pytest.fixture(scope="module")
@@ -55,42 +20,23 @@ def trained(tmp_path_factory):
     run = tmp_path_factory.mktemp("run")
     design = ["--advantage-design", "configs/passk.yaml", "--advantage-param", f"k={K}"]
     design += ["--dump-rewards", f"{run}/rewards.jsonl"]
-    with (run / "log").open("wb") as log:
-        job = command(run) + design
-        done = subprocess.run(job, cwd=ROOT, env=environment(run / "record"), stdout=log, stderr=log, timeout=600)
-    assert done.returncode == 0, (run / "log").read_text(errors="replace")[-8000:]
+    status, log = run_to_the_end(command(run, steps=STEPS) + design, run)
+    assert status == 0, log[-8000:]
     return run
 
 
 @pytest.fixture(scope="module")
 def steps(trained):
     """The recorded samples of each step, in prompt order."""
-    lines = [json.loads(line) for line in (trained / "record").read_text().splitlines()]
-    samples = [
-        {"index": index, "prompt": line["prompts"][i]}
-        | {name: line[name][i] for name in ("rewards", "scores", "advantages", "action_mask", "sequences")}
-        | {name: line[name][i] for name in ("action_log_probs", "rollout_log_probs")}
-        for line in lines
-        for i, index in enumerate(line["index"])
-    ]
-    assert len(samples) == STEPS * PROMPTS * N
-    batches = [samples[start : start + PROMPTS * N] for start in range(0, len(samples), PROMPTS * N)]
-    return [sorted(batch, key=lambda sample: sample["index"]) for batch in batches]
-
-
-def groups(batch):
-    return [batch[start : start + N] for start in range(0, len(batch), N)]
-
-
-def answer_tokens(sample, name):
-    return [value for value, mask in zip(sample[name], sample["action_mask"], strict=True) if mask]
+    found = batches(trained / "record")
+    assert [len(batch) for batch in found] == STEPS * [PROMPTS * N]
+    return found
 
 
 def test_the_advantages_in_the_replay_buffer_equal_the_oracle_for_the_recorded_scores(steps):
     nonzero = 0
     for batch in steps:
         for group in groups(batch):
-            assert len({sample["prompt"] for sample in group}) == 1
             exact = oracle.passk_closed_form([sample["scores"] == 1 for sample in group], K)
             for sample, value in zip(group, exact, strict=True):
                 expected = oracle.nearest_float32(value)
@@ -129,14 +75,7 @@ def test_vllm_generated_with_the_new_weights_after_every_step(steps):
     # Two fp32 implementations of one model; vLLM's attention approximates exp on a CPU: 0.001 to 0.0025 was seen.
     assert fresh < 0.005
     # The first policy gives the last step's answers other probabilities, so equal ones were not for want of change.
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(POLICY, dtype=torch.float32)
-    for sample in steps[-1]:
-        with torch.no_grad():
-            ids = torch.tensor([sample["sequences"]])
-            log_probs = model(ids).logits.log_softmax(-1)[0, :-1]
-        sample["first_policy"] = log_probs.gather(1, ids[0, 1:, None])[:, 0].tolist()
+    add_first_policy(steps[-1])
     assert gap(steps[-1], "first_policy") > max(0.02, 8 * fresh)
 
 
@@ -186,23 +125,7 @@ def test_the_log_says_once_that_the_design_is_active_and_the_run_holds_it(traine
     log = (trained / "log").read_text(errors="replace")
     assert log.count("shaping: design passk (k=3) active in PPOTrainer pid") == 1
     assert log.count("passk_rlhf: design passk (k=3) from configs/passk.yaml, groups of 8, OpenRLHF 0.11.2") == 1
-    for folder in ("model", "checkpoints"):
-        assert shaping.load(trained / folder / "design.yaml").params["k"].value == K
+    assert shaping.load(trained / "model" / "design.yaml").params["k"].value == K
     assert re.findall(rf"step (\d)/{STEPS}  reward \d\.\d+  pass@1 .* min left", log) == [
         str(i + 1) for i in range(STEPS)
     ]
-
-
-def test_a_reward_that_is_no_verdict_ends_the_first_step_with_prompt_answer_and_value(tmp_path):
-    (tmp_path / "half.py").write_text(
-        "def reward_func(queries, prompts, labels):\n    return {'rewards': 0.5, 'scores': 0.5, 'extra_logs': {}}\n"
-    )
-    job = [*command(tmp_path, steps=1, reward=tmp_path / "half.py"), "--advantage-design", "configs/passk.yaml"]
-    done = subprocess.run(
-        job, cwd=ROOT, env=environment(tmp_path / "record"), capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 2
-    last = done.stderr[done.stderr.index("python -m passk_rlhf.train_ppo_ray: error: ") :]
-    assert "design 'passk': score 0.5 at prompt 0, answer 0 is neither 0 nor 1." in last
-    assert "prompt 0: '*******/" in last
-    assert not (tmp_path / "record").exists()  # nothing reached the actor

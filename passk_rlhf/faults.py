@@ -1,0 +1,101 @@
+"""What ended a run, in words, and what to do next.
+
+In    the exception that reached the launcher. What a worker raised comes wrapped in Ray's RayTaskError; of a process
+      that is gone comes an ActorDiedError, and of one that failed while it was made only the text of its traceback
+Out   a few lines, or None: then only the traceback says what happened, and it is shown
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+from passk_rlhf import resume
+
+# What an operating system refuses; the file or the port that it refused is in the message.
+REFUSALS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file may not grow any further",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "not permitted",
+    errno.ENOTDIR: "a folder is needed, and a file is in its place",
+    errno.EADDRINUSE: "no free port",
+    errno.EADDRNOTAVAIL: "no free port",
+    errno.EMFILE: "too many open files",
+}
+
+
+def in_words(error: BaseException, told: Sequence[type[Exception]], args: SimpleNamespace) -> str | None:
+    """
+    Args:
+      told: errors whose own message is all that the user needs.
+      args: OpenRLHF's, as far as they are known; they say where checkpoints are.
+    """
+    meant = innermost(error)
+    if isinstance(meant, tuple(told)):
+        return str(meant)
+    if isinstance(meant, OSError) and (said := _refusal(meant.errno, meant.filename)):
+        return f"{said}\n{next_step(args)}"
+    text = str(meant)
+    if getattr(meant, "actor_init_failed", False):
+        return _of_its_making(text, told)
+    name = type(meant).__name__
+    if name == "ActorDiedError":
+        return f"{_who_died(text)}\n{next_step(args)}"
+    if name == "EngineDeadError":
+        return f"vLLM's engine died in the middle of the run; what it said last is in the log.\n{next_step(args)}"
+    if "PytorchStreamWriter failed" in text:  # torch.save says no more, whatever the reason
+        return f"a checkpoint could not be written: {text.splitlines()[0]}. Is the disk full?\n{next_step(args)}"
+    return None
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The exception that was raised, without what each process on its way here has wrapped around it."""
+    while isinstance(cause := getattr(error, "cause", None), BaseException):
+        error = cause
+    return error
+
+
+def next_step(args: SimpleNamespace) -> str:
+    """What is lost, and how to go on."""
+    path = getattr(getattr(args, "ckpt", None), "path", None)
+    try:
+        name = resume.last_checkpoint(path) if path else None
+    except resume.ResumeError as error:
+        return f"The checkpoint is not one to go on from: {error}"
+    if name is None:
+        return "No checkpoint was finished; --ckpt.save_steps 20 would keep one every 20 steps."
+    return f"To go on from checkpoint {name} in {path}: the same command with --ckpt.load_enable"
+
+
+def _refusal(number: int | None, place: object) -> str | None:
+    if number not in REFUSALS:
+        return None
+    return REFUSALS[number] + (f": {place}" if place else "")
+
+
+def _who_died(text: str) -> str:
+    """'PPOTrainer (process 27761) died ...', from what Ray says of an actor."""
+    fields = dict(re.findall(r"^\s*(class_name|pid|ip): (.*)$", text, re.MULTILINE))
+    who = fields.get("class_name", "a process of the run")
+    where = f" (process {fields['pid']} on {fields['ip']})" if {"pid", "ip"} <= fields.keys() else ""
+    if "OOM" in text and "memory monitor" in text:
+        return f"{who}{where} was killed by Ray: the machine ran out of memory."
+    return (
+        f"{who}{where} died in the middle of a step: it was killed, or crashed. If nobody killed it, the machine may "
+        "have run out of memory: see dmesg, and the log for what it said last."
+    )
+
+
+def _of_its_making(text: str, told: Sequence[type[Exception]]) -> str | None:
+    """The message of an error that one of ours, or the operating system, raised while an actor was made."""
+    for kind in told:
+        _, found, message = text.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
+        if found:
+            return message.strip()
+    refused = re.findall(r"^\w*Error: \[Errno (\d+)\] [^:\n]*(?:: '(.*)')?$", text, re.MULTILINE)
+    return _refusal(int(refused[-1][0]), refused[-1][1]) if refused else None
