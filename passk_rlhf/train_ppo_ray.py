@@ -81,6 +81,8 @@ class Launch:
             raise LaunchError("--dump-rewards keeps what a design is given: name one with --advantage-design")
         if not {"-h", "--help"} & set(self.argv):
             self.settle_device()
+        # Read by a Ray that this job starts: what a killed worker has started, vLLM's engine say, is killed too.
+        os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")
         if self.device == "cpu":
             from passk_rlhf.cpu import replacements, settings
 

@@ -6,8 +6,10 @@ processes and writes down every experience that reaches an actor; `batches` sort
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -102,3 +104,71 @@ def add_first_policy(samples):
             ids = torch.tensor([sample["sequences"]])
             log_probs = model(ids).logits.log_softmax(-1)[0, :-1]
         sample["first_policy"] = log_probs.gather(1, ids[0, 1:, None])[:, 0].tolist()
+
+
+class Job:
+    """A job in the background, with its processes: each of them carries the path of its record in its environment."""
+
+    def __init__(self, job, run):
+        self.run = run
+        self.log = (run / "log").open("ab")
+        self.process = subprocess.Popen(
+            job, cwd=ROOT, env=environment(run / "record"), stdout=self.log, stderr=self.log, start_new_session=True
+        )
+
+    def until(self, seen, seconds=180):
+        """Wait until `seen()`; fail if the job ends before."""
+        deadline = time.time() + seconds
+        while not seen():
+            assert self.process.poll() is None, self.text()[-8000:]
+            assert time.time() < deadline, self.text()[-8000:]
+            time.sleep(0.1)
+
+    def until_step(self, step):
+        self.until(lambda: any(line["step"] >= step for line in metrics(self.run)))
+
+    def kill(self, title):
+        """SIGKILL to one process of that title; which titles there are is Ray's and vLLM's choice."""
+        pids = [pid for pid, name in self.processes() if name.startswith(title)]
+        assert pids, self.processes()
+        os.kill(pids[-1], signal.SIGKILL)
+
+    def processes(self):
+        """(process, title) of everything that the job has started and that is still there, zombies aside."""
+        mark, found = f"RECORD_EXPERIENCE={self.run}/record\0".encode(), []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes() and (title := (folder / "cmdline").read_bytes()):
+                    found.append((int(folder.name), title.replace(b"\0", b" ").decode()))
+            except OSError:  # it has just ended
+                continue
+        return sorted(found)
+
+    def end(self, seconds):
+        """(exit status, how many seconds it took); TimeoutExpired if it does not end."""
+        started = time.time()
+        status = self.process.wait(timeout=seconds)
+        return status, time.time() - started
+
+    def left(self, seconds):
+        """What is still there of it after so many seconds."""
+        deadline = time.time() + seconds
+        while (found := self.processes()) and time.time() < deadline:
+            time.sleep(0.5)
+        return [title for _, title in found]
+
+    def text(self):
+        return (self.run / "log").read_text(errors="replace")
+
+    def stop(self):
+        """Whatever happened, leave nothing behind."""
+        for pid, _ in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.log.close()
+
+
+def metrics(run):
+    """The whole lines of metrics.jsonl; a half one would not be JSON."""
+    path = run / "model" / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

@@ -1,0 +1,101 @@
+"""What ended a run is said in words: with Ray's own exceptions, as they reach the launcher."""
+
+import errno
+from types import SimpleNamespace
+
+import pytest
+import ray
+
+from passk_rlhf import faults, sharing, train_ppo_ray
+from shaping import RewardError
+
+
+def in_words(error, path=None):
+    return faults.in_words(error, train_ppo_ray._told(), SimpleNamespace(ckpt=SimpleNamespace(path=path)))
+
+
+def wrapped(cause, times=2):
+    """What `ray.get` raises for what a worker, called by a worker, raised."""
+    for _ in range(times):
+        cause = ray.exceptions.RayTaskError("fit", "a long traceback", cause).as_instanceof_cause()
+    return cause
+
+
+def died(message="Worker unexpectedly exits with a connection error code 2. End of file."):
+    error = ray.exceptions.ActorDiedError()
+    error.error_msg = f"{error}\n\tclass_name: PolicyModelActor\n\tpid: 812\n\tip: 10.0.0.7\n{message}"
+    return error
+
+
+NO_CHECKPOINT = "No checkpoint was finished; --ckpt.save_steps 20 would keep one every 20 steps."
+
+
+def test_an_error_of_ours_is_its_own_message_however_deep_it_was_wrapped():
+    assert in_words(wrapped(RewardError("reward 0.5 at prompt 3"), times=3)) == "reward 0.5 at prompt 3"
+
+
+@pytest.mark.parametrize("wrap", [lambda error: error, wrapped])
+def test_a_process_that_is_gone_is_named_with_its_number_and_its_machine(wrap):
+    said = in_words(wrap(died()))
+    assert said.startswith("PolicyModelActor (process 812 on 10.0.0.7) died in the middle of a step: it was killed, or")
+    assert said.endswith(NO_CHECKPOINT)
+
+
+def test_a_process_that_rays_memory_monitor_killed_says_so():
+    said = in_words(died("Task was killed due to the node running low on memory (OOM), by Ray's memory monitor."))
+    assert said.startswith(
+        "PolicyModelActor (process 812 on 10.0.0.7) was killed by Ray: the machine ran out of memory"
+    )
+
+
+def test_an_actor_that_failed_while_it_was_made_says_what_it_raised():
+    traceback = "ray::PPOTrainer.__init__() (pid=1)\n  File ...\npasskrlhf\n"
+    ours = f"{traceback}passk_rlhf.sharing.UnevenBatch: 2 actors cannot share a rollout of 8 answers"
+    error = ray.exceptions.ActorDiedError(ray.exceptions.RayTaskError("PPOTrainer.__init__", ours, None))
+    assert sharing.UnevenBatch in train_ppo_ray._told()
+    assert in_words(error) == "2 actors cannot share a rollout of 8 answers"
+    system = f"{traceback}OSError: [Errno 30] Read-only file system: '/data/model'"
+    error = ray.exceptions.ActorDiedError(ray.exceptions.RayTaskError("PPOTrainer.__init__", system, None))
+    assert in_words(error) == "the file system is read-only: /data/model"
+    bug = f"{traceback}KeyError: 'a bug'"
+    assert in_words(ray.exceptions.ActorDiedError(ray.exceptions.RayTaskError("__init__", bug, None))) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "the disk is full: /data/metrics.jsonl"),
+        (errno.EROFS, "the file system is read-only: /data/metrics.jsonl"),
+        (errno.EACCES, "permission denied: /data/metrics.jsonl"),
+        (errno.EADDRINUSE, "no free port"),
+    ],
+)
+def test_what_the_operating_system_refuses_is_one_line(number, said):
+    place = None if number == errno.EADDRINUSE else "/data/metrics.jsonl"
+    assert in_words(wrapped(OSError(number, "...", place))) == f"{said}\n{NO_CHECKPOINT}"
+
+
+def test_torchs_word_for_a_full_disk_is_said_in_ours():
+    error = RuntimeError(
+        "[enforce fail at inline_container.cc:862] . PytorchStreamWriter failed writing file data/7: f"
+    )
+    assert "a checkpoint could not be written: [enforce fail" in in_words(wrapped(error))
+    assert "Is the disk full?" in in_words(wrapped(error))
+
+
+def test_a_bug_keeps_its_traceback():
+    for error in (KeyError("a bug"), wrapped(KeyError("a bug")), OSError("no number"), ValueError("[Errno 28]")):
+        assert in_words(error) is None
+
+
+def test_the_next_step_names_the_checkpoint_to_go_on_from(tmp_path):
+    import torch
+
+    folder = tmp_path / "_actor" / "global_step40"
+    folder.mkdir(parents=True)
+    torch.save({}, folder / "mp_rank_00_model_states.pt")
+    (tmp_path / "_actor" / "latest").write_text("global_step40")
+    expected = f"To go on from checkpoint global_step40 in {tmp_path}: the same command with --ckpt.load_enable"
+    assert in_words(died(), str(tmp_path)).endswith(expected)
+    (tmp_path / "_actor" / "latest").write_text("global_step41")
+    assert "The checkpoint is not one to go on from: " in in_words(died(), str(tmp_path))
