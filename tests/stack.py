@@ -7,6 +7,7 @@ processes and writes down every experience that reaches an actor; `batches` sort
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -104,6 +105,15 @@ def add_first_policy(samples):
             ids = torch.tensor([sample["sequences"]])
             log_probs = model(ids).logits.log_softmax(-1)[0, :-1]
         sample["first_policy"] = log_probs.gather(1, ids[0, 1:, None])[:, 0].tolist()
+
+
+def gap(batch, name):
+    """Mean distance to vLLM's log-probabilities over all answer tokens, in nats."""
+    return statistics.mean(
+        abs(a - b)
+        for sample in batch
+        for a, b in zip(answer_tokens(sample, name), answer_tokens(sample, "rollout_log_probs"), strict=True)
+    )
 
 
 class Job:

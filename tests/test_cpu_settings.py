@@ -50,7 +50,7 @@ REFUSED = [
     ("--ds.deepcompile", "leave it out"),
     ("--ds.tensor_parallel_size 2", "--actor.num_gpus_per_node"),
     ("--vllm.tensor_parallel_size 2", "--vllm.num_engines"),
-    ("--ds.lora.rank 4", "set it to 0"),
+    ("--ds.lora.rank 4 --ds.zero_stage 3", "set --ds.zero_stage 2"),
     ("--vllm.sync_with_ray", "gloo"),
     ("--vllm.num_engines 0", "set it to 1"),
     ("--data.max_images_per_prompt 1", "text prompts"),

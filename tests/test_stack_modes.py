@@ -4,11 +4,26 @@ A run combines modes that can be had together; docs/modes.md says which row of i
 train on configs/passk_annealed.yaml, whose k falls step by step, so that a wrong step is a wrong advantage.
 """
 
+import functools
+import json
 import math
+import re
 
 import oracle
 import pytest
-from stack import ROOT, add_first_policy, answer_tokens, batches, command, groups, run_to_the_end, write_mazes
+from stack import (
+    ROOT,
+    N,
+    add_first_policy,
+    answer_tokens,
+    batches,
+    command,
+    gap,
+    groups,
+    metrics,
+    run_to_the_end,
+    write_mazes,
+)
 
 pytestmark = pytest.mark.stack
 
@@ -27,6 +42,7 @@ RUNS = {
     "partial rollouts": "--train.async_enable --train.partial_rollout_enable --rollout.vllm_generate_batch_size 18",
     "one machine": "--train.colocate_all --ref.num_gpus_per_node 1 --algo.kl.init_coef 0.2 --algo.kl.estimator k1",
     "agent": f"--train.agent_func_path {ROOT}/tests/agent.py",
+    "lora": "--ds.lora.rank 8 --ds.lora.alpha 32 --actor.adam.lr 5e-3",
 }
 
 
@@ -35,20 +51,25 @@ def k_of(step):
     return max(1, K - math.floor(K * step / STEPS))
 
 
-@pytest.fixture(scope="module", params=RUNS)
-def trained(request, tmp_path_factory):
-    """(name of the run, its folder, the samples of each step) of a run that has ended well."""
-    run = tmp_path_factory.mktemp("run")
-    write_mazes(run / "test.jsonl", 8, seed=9)
-    flags = RUNS[request.param].format(run=run).split()
-    status, log = run_to_the_end([*command(run, steps=STEPS, prompts=PROMPTS), *flags, *DESIGN], run)
-    assert status == 0, log[-8000:]
-    return request.param, run, batches(run / "record")
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Name of a run → its folder and the samples of each step, once it has ended well. Each is done once."""
+
+    @functools.cache
+    def run_of(name):
+        run = tmp_path_factory.mktemp("run")
+        write_mazes(run / "test.jsonl", 8, seed=9)
+        flags = RUNS[name].format(run=run).split()
+        status, log = run_to_the_end([*command(run, steps=STEPS, prompts=PROMPTS), *flags, *DESIGN], run)
+        assert status == 0, log[-8000:]
+        return run, batches(run / "record")
+
+    return run_of
 
 
-def test_the_advantages_equal_the_oracle_for_the_k_of_their_step(trained):
-    name, _, steps = trained
-    nonzero = 0
+@pytest.mark.parametrize("name", RUNS)
+def test_the_advantages_equal_the_oracle_for_the_k_of_their_step(name, trained):
+    nonzero, (_, steps) = 0, trained(name)
     for step, batch in enumerate(steps):
         if name == "one machine":
             add_first_policy(batch)
@@ -70,3 +91,42 @@ def with_penalty(sample, advantage, coefficient):
     ratios = zip(answer_tokens(sample, "action_log_probs"), answer_tokens(sample, "first_policy"), strict=True)
     kl = [ours - first for ours, first in ratios]
     return [advantage - coefficient * sum(kl[t:]) for t in range(len(kl))]
+
+
+# What shows that the modes of a run were on, besides the flags.
+
+
+def test_two_actors_split_groups_took_three_optimizer_steps_and_evaluated_once(trained):
+    run, steps = trained("data parallel")
+    assert all(len({sample["pid"] for sample in batch}) == 2 for batch in steps)
+    lines = [json.loads(line) for line in (run / "record").read_text().splitlines()]
+    assert any(len(set(line["prompts"])) == 2 for line in lines)  # an experience with answers of two groups
+    assert [(line["kind"], line["step"]) for line in metrics(run)] == [
+        ("train", 1),
+        ("train", 2),
+        ("eval", 2),
+        ("train", 3),
+    ]
+    assert 0 <= metrics(run)[2]["eval_maze_pass1"] <= metrics(run)[2]["eval_maze_pass4"] <= 1
+    log = (run / "log").read_text(errors="replace")
+    assert len(set(re.findall(r"RolloutRayActor pid=(\d+)", log))) == 2
+
+
+def test_the_reference_model_was_there(trained):
+    run, steps = trained("sharded")
+    assert all(len({sample["pid"] for sample in batch}) == 2 for batch in steps)
+    assert [line["kl"] > 1e-6 for line in metrics(run)] == [False, True, True]  # the policy left it after one step
+
+
+def test_groups_without_a_mixed_outcome_were_filtered_before_the_design_saw_them(trained):
+    run, steps = trained("async")
+    assert all(0 < sum(sample["scores"] for sample in group) < N for batch in steps for group in groups(batch))
+    assert "active in TrainingActor" in (run / "log").read_text(errors="replace")
+
+
+def test_vllm_generated_with_the_adapters_of_every_step(trained):
+    run, steps = trained("lora")
+    fresh = max(gap(batch, "action_log_probs") for batch in steps)
+    add_first_policy(steps[-1])
+    assert fresh < 0.005 and gap(steps[-1], "first_policy") > max(0.02, 8 * fresh)
+    assert {path.name for path in (run / "model").glob("adapter*")} >= {"adapter_config.json"}

@@ -3,11 +3,10 @@
 import json
 import math
 import re
-import statistics
 
 import oracle
 import pytest
-from stack import POLICY, PROMPTS, N, add_first_policy, answer_tokens, batches, command, groups, run_to_the_end
+from stack import POLICY, PROMPTS, N, add_first_policy, answer_tokens, batches, command, gap, groups, run_to_the_end
 
 pytestmark = pytest.mark.stack
 
@@ -91,15 +90,6 @@ def test_every_character_survives_the_way_through_vllm(steps):
         text = ours.decode(sample["sequences"])
         assert text.startswith(sample["prompt"])
         assert set(text[len(sample["prompt"]) :].replace("</s>", "").replace("<pad>", "")) <= set("*.SE/>LRUD")
-
-
-def gap(batch, name):
-    """Mean distance to vLLM's log-probabilities over all answer tokens, in nats."""
-    return statistics.mean(
-        abs(a - b)
-        for sample in batch
-        for a, b in zip(answer_tokens(sample, name), answer_tokens(sample, "rollout_log_probs"), strict=True)
-    )
 
 
 def test_tensorboard_has_the_metrics_of_every_step_as_the_oracle_computes_them(trained, steps):
