@@ -46,6 +46,9 @@ def in_words(error: BaseException, told: Sequence[type[Exception]], args: Simple
     name = type(meant).__name__
     if name == "ActorDiedError":
         return f"{_who_died(text)}\n{next_step(args)}"
+    if name in ("ActorUnavailableError", "NodeDiedError", "LocalRayletDiedError", "OwnerDiedError"):
+        said = f"a machine of the run is gone, or Ray's process on it (the raylet): {text.splitlines()[0]}"
+        return f"{said}\n{next_step(args)}"
     if name == "EngineDeadError":
         return f"vLLM's engine died in the middle of the run; what it said last is in the log.\n{next_step(args)}"
     if "PytorchStreamWriter failed" in text:  # torch.save says no more, whatever the reason

@@ -26,7 +26,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import shaping
-from passk_rlhf import faults, job, patch, resume, reward_time, sharing, worker
+from passk_rlhf import faults, job, patch, placement, resume, reward_time, sharing, watch, worker
 from shaping.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
@@ -68,6 +68,7 @@ class Launch:
         self.device = self.ours.device
         self.design = None
         self.args = SimpleNamespace()  # OpenRLHF's, once it has read them
+        self.head_watch = None
 
     def run(self) -> None:
         if self.ours.advantage_design:
@@ -81,8 +82,10 @@ class Launch:
             raise LaunchError("--dump-rewards keeps what a design is given: name one with --advantage-design")
         if not {"-h", "--help"} & set(self.argv):
             self.settle_device()
-        # Read by a Ray that this job starts: what a killed worker has started, vLLM's engine say, is killed too.
-        os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")
+        if not os.environ.get("RAY_ADDRESS"):  # for a Ray of our own
+            # What a killed worker has started, vLLM's engine say, is killed too.
+            os.environ.setdefault("RAY_process_group_cleanup_enabled", "1")
+            os.environ.setdefault(watch.PATIENCE, "20")  # its head is on this machine: gone is gone
         if self.device == "cpu":
             from passk_rlhf.cpu import replacements, settings
 
@@ -100,7 +103,7 @@ class Launch:
         watched = (
             (argparse.ArgumentParser, "parse_args", lambda parser, *a, **k: self.parse(parser, *a, **k)),
             (config, "hierarchize", self.prepare),
-            (ray, "init", self.start_ray),
+            (ray, "init", self.start_ray_and_watch_it),
             (sys, "argv", [PROGRAM, *self.argv]),
         )
         with replaced(*watched):
@@ -112,6 +115,9 @@ class Launch:
                 took = f"advantage_estimator {patch.ESTIMATOR}" not in str(error)
                 if took:
                     raise
+            finally:
+                if self.head_watch:
+                    self.head_watch.stop()
         if not took:
             raise LaunchError(
                 f"no trainer reported that {resume.describe(self.design)} was active: nothing was trained on it.\n"
@@ -120,6 +126,12 @@ class Launch:
 
     def settle_device(self) -> None:
         """GPU if there is one here or in the cluster that RAY_ADDRESS names; else the CPU, said in one line."""
+        address = os.environ.get("RAY_ADDRESS", "")
+        if not placement.answers(address):
+            raise LaunchError(
+                f"RAY_ADDRESS={address}: no Ray answers there. Start one with: ray start --head, or unset RAY_ADDRESS "
+                "to let this job start its own"
+            )
         if self.device != "auto":
             return
         import torch
@@ -208,6 +220,18 @@ class Launch:
             change = resume.refuse_change(f"{name} in {path}", trained, now, self.ours.allow_design_change)
         say(f"going on from checkpoint {name} in {path}" + (f", which {change}" if change else ""))
 
+    def start_ray_and_watch_it(self, **options: Any) -> Any:
+        import ray
+
+        context = self.start_ray(**options)
+        self.head_watch = watch.HeadWatch(ray.get_runtime_context().gcs_address, self.head_is_gone)
+        self.head_watch.start()
+        return context
+
+    def head_is_gone(self, seconds: float) -> None:
+        said = f"Ray's head has not answered for {seconds:.0f} s: it was stopped or killed, or its machine is gone."
+        watch.end_with(f"{PROGRAM}: error: {said}\n{faults.next_step(self.args)}")
+
     def start_ray(self, **options: Any) -> Any:
         """OpenRLHF's `ray.init(runtime_env=...)`, with what the workers need added to it."""
         environment = options.setdefault("runtime_env", {})
@@ -216,27 +240,33 @@ class Launch:
         if self.design is not None:
             variables[worker.PATCH] = "1"
             variables[reward_time.ENVIRONMENT] = str(self.ours.reward_timeout)
+        gpus, cpus = placement.gpus(self.args), placement.cpus(self.args)
         if self.device != "cpu":
-            return self.openrlhf["init"](**options)
+            context = self.openrlhf["init"](**options)
+            if (there := cluster_has("GPU")) < gpus:
+                say(f"this job places {gpus} GPUs and the Ray cluster has {there:g}: it waits until there are more")
+            return context
         from passk_rlhf.cpu import settings
 
         variables.update(settings.worker_env())
-        gpus, cpus = settings.logical_gpus(self.args), settings.logical_cpus(self.args)
         try:
             return self.openrlhf["init"](**options, num_gpus=gpus, num_cpus=cpus, include_dashboard=False)
         except ValueError as error:
             if "existing cluster" not in str(error):
                 raise
         context = self.openrlhf["init"](**options)  # Ray was there before us, with the resources it was started with
-        import ray
-
-        there = ray.cluster_resources()
-        if there.get("GPU", 0) < gpus or there.get("CPU", 0) < cpus:
+        if cluster_has("GPU") < gpus or cluster_has("CPU") < cpus:
             raise LaunchError(
-                f"this job places {gpus} logical GPUs and {cpus} CPUs, the Ray cluster has {there.get('GPU', 0):g} and "
-                f"{there.get('CPU', 0):g}; start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
+                f"this job places {gpus} logical GPUs and {cpus} CPUs, the Ray cluster has {cluster_has('GPU'):g} and "
+                f"{cluster_has('CPU'):g}; start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
             )
         return context
+
+
+def cluster_has(resource: str) -> float:
+    import ray
+
+    return ray.cluster_resources().get(resource, 0)
 
 
 def say(line: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from passk_rlhf import placement
 from passk_rlhf.cpu import settings
 
 
@@ -170,8 +171,8 @@ def test_adapting_twice_is_adapting_once(flags):
 )
 def test_the_gpus_asked_of_ray_are_those_openrlhf_places(flags, line, gpus):
     args = flags(line)
-    assert settings.logical_gpus(args) == gpus
-    assert settings.logical_cpus(args) == gpus + 1
+    assert placement.gpus(args) == gpus
+    assert placement.cpus(args) == gpus + 1
 
 
 # ---------------------------------------------------------------- the workers' environment

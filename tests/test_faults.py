@@ -48,6 +48,13 @@ def test_a_process_that_rays_memory_monitor_killed_says_so():
     )
 
 
+@pytest.mark.parametrize("kind", ["ActorUnavailableError", "NodeDiedError", "LocalRayletDiedError"])
+def test_a_machine_that_is_gone_is_said(kind):
+    error = getattr(ray.exceptions, kind)
+    said = in_words(wrapped(error("the actor is unavailable", b"0" * 16) if kind[0] == "A" else error("gone")))
+    assert said.startswith("a machine of the run is gone, or Ray's process on it (the raylet): ")
+
+
 def test_an_actor_that_failed_while_it_was_made_says_what_it_raised():
     traceback = "ray::PPOTrainer.__init__() (pid=1)\n  File ...\npasskrlhf\n"
     ours = f"{traceback}passk_rlhf.sharing.UnevenBatch: 2 actors cannot share a rollout of 8 answers"

@@ -8,9 +8,11 @@ import functools
 import json
 import math
 import re
+from types import SimpleNamespace
 
 import oracle
 import pytest
+import torch
 from stack import (
     ROOT,
     N,
@@ -24,6 +26,14 @@ from stack import (
     run_to_the_end,
     write_mazes,
 )
+
+from passk_rlhf import patch, trainer
+from passk_rlhf.cpu import replacements
+
+replacements.register()
+
+from openrlhf.trainer.ppo_utils.experience import Experience, balance_experiences  # noqa: E402
+from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
 
 pytestmark = pytest.mark.stack
 
@@ -130,3 +140,76 @@ def test_vllm_generated_with_the_adapters_of_every_step(trained):
     add_first_policy(steps[-1])
     assert fresh < 0.005 and gap(steps[-1], "first_policy") > max(0.02, 8 * fresh)
     assert {path.name for path in (run / "model").glob("adapter*")} >= {"adapter_config.json"}
+
+
+# ── Dynamic batches ─────────────────────────────────────────────────────────
+# They pack samples, which needs flash-attn. What they do to a batch before and after the hook does not: OpenRLHF cuts
+# it by length, which permutes it, and balances it over the actors afterwards. Its own functions do so here, on answers
+# of a real run.
+
+
+def test_dynamic_batches_permute_recorded_answers_and_each_still_gets_the_advantage_of_its_group(trained, monkeypatch):
+    run, (recorded, *_) = trained("data parallel")
+    args = dynamic_batches(design=(run / "model" / "design.yaml").read_text())
+    monkeypatch.setattr(trainer, "total_steps", lambda step: STEPS)
+    patch.install()
+    try:
+        strategy, tokenizer = SimpleNamespace(args=args), SimpleNamespace(pad_token_id=0)
+        maker = RemoteExperienceMaker(None, None, None, None, SimpleNamespace(value=0.0), strategy, tokenizer)
+        maker.passk_rlhf_step = 0
+        experiences = maker.split_rollout_samples([as_generated(sample) for sample in recorded])
+        order = [index for experience in experiences for index in experience.index]
+        assert order != sorted(order) == list(range(len(recorded)))
+        for experience in experiences:
+            experience.kl = torch.zeros(experience.action_mask.shape)
+        balanced = balance_experiences(maker.compute_advantages_and_returns(experiences), args)
+    finally:
+        patch.uninstall()
+
+    expected = {}
+    for group in groups(recorded):
+        exact = oracle.passk_closed_form([sample["scores"] == 1 for sample in group], k_of(0))
+        for sample, value in zip(group, exact, strict=True):
+            expected[tokens(sample["sequences"], sample["action_mask"])] = oracle.nearest_float32(value)
+    found = [
+        (tokens(batch.sequences[i].tolist(), mask.tolist()), set(batch.advantages[i][mask.bool()].tolist()))
+        for batch in balanced
+        for i, mask in enumerate(batch.action_mask)
+    ]
+    assert len(balanced) == 2 and len(found) == len(recorded)  # every answer, on one actor or the other
+    assert all(advantages == {expected[answer]} for answer, advantages in found)
+
+
+def dynamic_batches(design):
+    return SimpleNamespace(
+        algo=SimpleNamespace(advantage=SimpleNamespace(estimator="design", design=design, dump=None)),
+        reward=SimpleNamespace(clip_range=(-10, 10), overlong_buffer_len=None, stop_properly_penalty_coef=None),
+        rollout=SimpleNamespace(n_samples_per_prompt=N, max_new_tokens=24, max_tokens_per_gpu=300),
+        train=SimpleNamespace(dynamic_batch_enable=True, seed=1),
+        actor=SimpleNamespace(num_nodes=1, num_gpus_per_node=2),
+        ds=SimpleNamespace(ring_attn_size=1, tensor_parallel_size=1),
+    )
+
+
+def tokens(sequence, mask):
+    """Prompt and answer without padding. Place i of the mask is of token i + 1."""
+    return tuple(sequence[: max(i for i, there in enumerate(mask) if there) + 2])
+
+
+def as_generated(sample):
+    """A recorded answer as OpenRLHF's generator would hand it on."""
+    sequence = torch.tensor([tokens(sample["sequences"], sample["action_mask"])])
+    length = sequence.shape[1]
+    return Experience(
+        sequences=sequence,
+        attention_mask=torch.ones_like(sequence),
+        action_mask=torch.tensor([sample["action_mask"][: length - 1]]),
+        action_log_probs=torch.tensor([sample["action_log_probs"][: length - 1]]),
+        rewards=torch.tensor([sample["scores"]]),
+        scores=torch.tensor([sample["scores"]]),
+        total_length=torch.tensor([float(length)]),
+        response_length=torch.tensor([sum(sample["action_mask"])]),
+        truncated=torch.tensor([False]),
+        prompts=[sample["prompt"]],
+        info={"reward": torch.tensor([sample["scores"]])},
+    )

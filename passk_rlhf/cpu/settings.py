@@ -99,42 +99,7 @@ def _refusals(args: SimpleNamespace):
     )
 
 
-# ---------------------------------------------------------------- what Ray is asked for
-
-
-def logical_gpus(args: SimpleNamespace) -> int:
-    """How many GPUs OpenRLHF's placement asks Ray for. Ray takes our word for them.
-
-    Follows `train()` of openrlhf/cli/train_ppo_ray.py. Groups that are colocated share bundles of one GPU each;
-    every other group has one GPU a process.
-    """
-    actor, critic, reward = (_processes(group) for group in (args.actor, args.critic, args.reward))
-    engines = args.vllm.num_engines * args.vllm.tensor_parallel_size
-    has_critic = args.algo.advantage.estimator == "gae"
-    has_reward = not args.reward.remote_url and not args.train.agent_func_path
-    everything_shares = args.train.colocate_all
-    critic_pair = has_critic and args.train.colocate_critic_reward
-
-    total = actor
-    if not everything_shares or args.train.async_enable:
-        total += engines
-    if args.algo.kl.init_coef > 0 and not (everything_shares or args.train.colocate_actor_ref):
-        total += _processes(args.ref)
-    # The pair gets bundles of its own even when everything else shares.
-    if critic_pair:
-        return total + critic
-    if not everything_shares:
-        total += critic * has_critic + reward * has_reward
-    return total
-
-
-def logical_cpus(args: SimpleNamespace) -> int:
-    """One CPU for each logical GPU, and one more: Ray wants a free one to place OpenRLHF's trainer."""
-    return logical_gpus(args) + 1
-
-
-def _processes(group: SimpleNamespace) -> int:
-    return group.num_nodes * group.num_gpus_per_node
+# ---------------------------------------------------------------- what Ray's workers are given
 
 
 def worker_env() -> dict[str, str]:

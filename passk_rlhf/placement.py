@@ -1,0 +1,59 @@
+"""How many GPUs and CPUs OpenRLHF's placement asks Ray for, and whether there is a Ray to ask.
+
+Follows `train()` of openrlhf/cli/train_ppo_ray.py. Groups that are colocated share bundles of one GPU each; every
+other group has one GPU a process. Without a GPU the count is of logical ones: Ray takes our word for them.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from types import SimpleNamespace
+
+PATIENCE = 5.0  # seconds for a Ray head to answer
+
+
+def gpus(args: SimpleNamespace) -> int:
+    actor, critic, reward = (_processes(group) for group in (args.actor, args.critic, args.reward))
+    engines = args.vllm.num_engines * args.vllm.tensor_parallel_size
+    has_critic = args.algo.advantage.estimator == "gae"
+    has_reward = not args.reward.remote_url and not args.train.agent_func_path
+    everything_shares = args.train.colocate_all
+    critic_pair = has_critic and args.train.colocate_critic_reward
+
+    total = actor
+    if not everything_shares or args.train.async_enable:
+        total += engines
+    if args.algo.kl.init_coef > 0 and not (everything_shares or args.train.colocate_actor_ref):
+        total += _processes(args.ref)
+    # The pair gets bundles of its own even when everything else shares.
+    if critic_pair:
+        return total + critic
+    if not everything_shares:
+        total += critic * has_critic + reward * has_reward
+    return total
+
+
+def cpus(args: SimpleNamespace) -> int:
+    """One CPU for each GPU, and one more: Ray wants a free one to place OpenRLHF's trainer."""
+    return gpus(args) + 1
+
+
+def _processes(group: SimpleNamespace) -> int:
+    return group.num_nodes * group.num_gpus_per_node
+
+
+def answers(address: str) -> bool:
+    """Does anything answer at RAY_ADDRESS? Ray itself would try for minutes. True for addresses that name no host.
+
+    >>> answers("auto"), answers("127.0.0.1:1")
+    (True, False)
+    """
+    found = re.fullmatch(r"(?:ray://)?(.+):(\d{1,5})", address)
+    if not found:
+        return True
+    try:
+        socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=PATIENCE).close()
+    except OSError:
+        return False
+    return True

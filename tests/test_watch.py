@@ -1,0 +1,66 @@
+"""Is there a Ray to ask, and does its head still answer: with real sockets."""
+
+import socket
+import threading
+import time
+
+import pytest
+
+from passk_rlhf import placement, train_ppo_ray, watch
+
+
+@pytest.fixture
+def listening():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server, f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_an_address_where_something_listens_answers_and_one_where_nothing_does_not_answers_not(listening):
+    server, address = listening
+    assert placement.answers(address) and placement.answers(f"ray://{address}")
+    server.close()
+    assert not placement.answers(address) and not placement.answers(f"ray://{address}")
+
+
+def test_addresses_that_name_no_host_are_left_to_ray():
+    assert all(placement.answers(address) for address in ("", "auto", "local", "http://127.0.0.1"))
+
+
+def test_a_dead_ray_address_is_said_at_once_and_not_after_rays_minutes(monkeypatch, capsys, listening):
+    server, address = listening
+    server.close()
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    began = time.monotonic()
+    assert train_ppo_ray.main(["--advantage-design", "configs/passk.yaml"]) == 2
+    assert time.monotonic() - began < 30  # Ray itself tries for more than two minutes
+    assert f"RAY_ADDRESS={address}: no Ray answers there. Start one with: ray start --head" in capsys.readouterr().err
+
+
+def watched(monkeypatch, address, patience):
+    monkeypatch.setenv(watch.PATIENCE, str(patience + watch.BEFORE_RAY))
+    told, gone = [], threading.Event()
+    thread = watch.HeadWatch(address, lambda seconds: (told.append(seconds), gone.set()))
+    thread.start()
+    return thread, told, gone
+
+
+def test_a_head_that_stops_answering_is_told_once_after_the_patience(monkeypatch, listening):
+    server, address = listening
+    thread, told, gone = watched(monkeypatch, address, patience=1)
+    assert not gone.wait(2.5)  # it answers
+    server.close()
+    assert gone.wait(30)
+    thread.join()
+    assert len(told) == 1 and told[0] > 1
+
+
+def test_a_head_that_comes_back_in_time_was_never_gone(monkeypatch, listening):
+    server, address = listening
+    thread, told, gone = watched(monkeypatch, address, patience=20)
+    server.close()
+    time.sleep(2.5)
+    with socket.create_server(("127.0.0.1", int(address.rpartition(":")[2]))):
+        assert not gone.wait(3)
+    thread.stop()
+    thread.join()
+    assert told == []
