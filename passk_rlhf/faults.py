@@ -23,6 +23,7 @@ REFUSALS = {
     errno.EACCES: "permission denied",
     errno.EPERM: "not permitted",
     errno.ENOTDIR: "a folder is needed, and a file is in its place",
+    errno.EEXIST: "a folder is needed, and a file is in its place",
     errno.EADDRINUSE: "no free port",
     errno.EADDRNOTAVAIL: "no free port",
     errno.EMFILE: "too many open files",
@@ -38,8 +39,8 @@ def in_words(error: BaseException, told: Sequence[type[Exception]], args: Simple
     meant = innermost(error)
     if isinstance(meant, tuple(told)):
         return str(meant)
-    if isinstance(meant, OSError) and (said := _refusal(meant.errno, meant.filename)):
-        return f"{said}\n{next_step(args)}"
+    if isinstance(meant, OSError) and meant.errno in REFUSALS:
+        return f"{refusal(meant)}\n{next_step(args)}"
     text = str(meant)
     if getattr(meant, "actor_init_failed", False):
         return _of_its_making(text, told)
@@ -75,10 +76,10 @@ def next_step(args: SimpleNamespace) -> str:
     return f"To go on from checkpoint {name} in {path}: the same command with --ckpt.load_enable"
 
 
-def _refusal(number: int | None, place: object) -> str | None:
-    if number not in REFUSALS:
-        return None
-    return REFUSALS[number] + (f": {place}" if place else "")
+def refusal(error: OSError) -> str:
+    """What the operating system refuses, and where: 'the disk is full: runs/a/metrics.jsonl'."""
+    said = REFUSALS.get(error.errno, error.strerror or str(error))
+    return said + (f": {error.filename}" if error.filename else "")
 
 
 def _who_died(text: str) -> str:
@@ -101,4 +102,7 @@ def _of_its_making(text: str, told: Sequence[type[Exception]]) -> str | None:
         if found:
             return message.strip()
     refused = re.findall(r"^\w*Error: \[Errno (\d+)\] [^:\n]*(?:: '(.*)')?$", text, re.MULTILINE)
-    return _refusal(int(refused[-1][0]), refused[-1][1]) if refused else None
+    if not refused or int(refused[-1][0]) not in REFUSALS:
+        return None
+    number, place = refused[-1]
+    return refusal(OSError(int(number), "", place or None))

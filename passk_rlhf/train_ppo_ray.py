@@ -19,6 +19,7 @@ import argparse
 import os
 import runpy
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,6 +159,8 @@ class Launch:
         if self.design is not None:
             self.prepare_design(args)
         self.prepare_checkpoint(args)
+        if not os.environ.get("RAY_ADDRESS"):  # else they lie where the trainer runs, and it will say the same
+            check_folders(args)
         if self.device == "cpu":
             from passk_rlhf.cpu import settings
 
@@ -261,6 +264,23 @@ class Launch:
                 f"{cluster_has('CPU'):g}; start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
             )
         return context
+
+
+def check_folders(args: SimpleNamespace) -> None:
+    """Make the folders that a run writes to, and write to them."""
+    for flag, folder in (
+        ("--ckpt.output_dir", args.ckpt.output_dir),
+        ("--ckpt.path", args.ckpt.path),
+        ("--logger.tensorboard_dir", args.logger.tensorboard_dir),
+    ):
+        if not folder:
+            continue
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(bytes(4096))
+        except OSError as error:
+            raise LaunchError(f"{flag} {folder} cannot be written to: {faults.refusal(error)}") from None
 
 
 def cluster_has(resource: str) -> float:

@@ -119,11 +119,12 @@ def gap(batch, name):
 class Job:
     """A job in the background, with its processes: each of them carries the path of its record in its environment."""
 
-    def __init__(self, job, run):
+    def __init__(self, job, run, **variables):
         self.run = run
         self.log = (run / "log").open("ab")
+        given = environment(run / "record") | variables
         self.process = subprocess.Popen(
-            job, cwd=ROOT, env=environment(run / "record"), stdout=self.log, stderr=self.log, start_new_session=True
+            job, cwd=ROOT, env=given, stdout=self.log, stderr=self.log, start_new_session=True
         )
 
     def until(self, seen, seconds=180):
@@ -139,7 +140,7 @@ class Job:
 
     def kill(self, title):
         """SIGKILL to one process of that title; which titles there are is Ray's and vLLM's choice."""
-        pids = [pid for pid, name in self.processes() if name.startswith(title)]
+        pids = [pid for pid, name in self.processes() if title in name.split(" ")[0]]
         assert pids, self.processes()
         os.kill(pids[-1], signal.SIGKILL)
 

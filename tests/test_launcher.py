@@ -22,7 +22,7 @@ class RayStarted(Exception):
 
 
 @pytest.fixture
-def launch(monkeypatch, capsys):
+def launch(monkeypatch, capsys, tmp_path):
     """Run the launcher; return (exit status, standard output, error output, what ray.init was called with)."""
     import ray
 
@@ -37,7 +37,8 @@ def launch(monkeypatch, capsys):
 
     def run(*argv):
         try:
-            status = train_ppo_ray.main([str(word) for word in argv])
+            folders = ["--ckpt.output_dir", tmp_path / "model", "--ckpt.path", tmp_path / "checkpoints"]
+            status = train_ppo_ray.main([str(word) for word in [*folders, *argv]])
         except SystemExit as error:
             status = error.code
         except RayStarted:
@@ -217,3 +218,15 @@ def test_a_run_whose_trainer_never_said_that_the_design_is_active_is_an_error(la
 def test_every_shipped_design_passes_the_launchers_checks(launch):
     for path in sorted(Path("configs").glob("*.yaml")):
         assert launch("--advantage-design", path, *GIVEN, *GROUPS)[0] == "ray started", path
+
+
+@pytest.mark.parametrize("flag", ["--ckpt.output_dir", "--ckpt.path", "--logger.tensorboard_dir"])
+def test_a_folder_that_cannot_be_written_to_is_said_before_ray_starts(launch, tmp_path, flag):
+    (tmp_path / "file").write_text("")
+    for place, reason in ((tmp_path / "file", "a folder is needed"), (tmp_path / "file" / "x", "a folder is needed")):
+        status, _, err, started = launch("--advantage-design", PASSK, *GIVEN, *GROUPS, flag, place)
+        assert (status, started) == (2, {})
+        assert f"error: {flag} {place} cannot be written to: {reason}" in err
+    # sysfs takes no files, not even from root
+    status, _, err, _ = launch("--advantage-design", PASSK, *GIVEN, *GROUPS, flag, "/sys/passk_rlhf")
+    assert status == 2 and f"error: {flag} /sys/passk_rlhf cannot be written to: " in err

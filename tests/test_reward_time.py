@@ -49,20 +49,20 @@ def test_a_call_that_hangs_does_not_keep_the_process_alive():
 
 
 def test_waiting_for_a_turn_is_not_counted(monkeypatch):
-    # 3 times as many calls as may run at once, each half of the limit long: the last ones wait twice as long as it
-    monkeypatch.setattr(reward_time, "AT_ONCE", 4)
-    monkeypatch.setenv(reward_time.ENVIRONMENT, "1.0")
+    # 8 calls of 0.8 s, 2 at once: the last ones have waited for 2.4 s when they begin
+    monkeypatch.setattr(reward_time, "AT_ONCE", 2)
+    monkeypatch.setenv(reward_time.ENVIRONMENT, "2.4")
     module = SimpleNamespace(SingleTurnAgentExecutor=type("Executor", (), {}))
     reward_time.install(module)
     executor = module.SingleTurnAgentExecutor()
 
     def reward_func(queries, prompts, labels):
-        time.sleep(0.5)
+        time.sleep(0.8)
         return {"rewards": float(queries[0])}
 
     executor.reward_func = reward_func
 
     async def all_of_them():
-        return await asyncio.gather(*(executor._fetch_rewards_via_func([i], [""], [""]) for i in range(12)))
+        return await asyncio.gather(*(executor._fetch_rewards_via_func([i], [""], [""]) for i in range(8)))
 
-    assert asyncio.run(all_of_them()) == [[{"rewards": float(i)}] for i in range(12)]
+    assert asyncio.run(all_of_them()) == [[{"rewards": float(i)}] for i in range(8)]

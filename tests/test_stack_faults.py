@@ -148,3 +148,76 @@ def test_going_on_with_another_k_is_refused_before_ray_starts(run, ends):
         in (job.text()[length:])
     )
     assert "Started a local Ray instance" not in job.text()[length:]
+
+
+# ── Other faults, each of a run of its own ──────────────────────────────────
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Start a job of one actor: small(flags, environment variables) → Job."""
+    jobs = []
+
+    def start(*flags, **variables):
+        job = [*command(tmp_path, steps=20, prompts=PROMPTS), "--ckpt.save_steps", "1", "--train.batch_size", "64"]
+        jobs.append(Job([*job, "--advantage-design", "configs/passk.yaml", *flags], tmp_path, **variables))
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        job.stop()
+
+
+def error_of(job, seconds=180):
+    """What the launcher said when the job had ended with 2."""
+    status, _ = job.end(seconds)
+    assert status == 2, job.text()[-8000:]
+    return job.text().rpartition("python -m passk_rlhf.train_ppo_ray: error: ")[2]
+
+
+def test_a_disk_that_is_full_in_the_middle_of_a_run_is_one_clear_line(small, tmp_path):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "metrics.jsonl").symlink_to("/dev/full")
+    said = error_of(small())
+    assert said.startswith(f"the disk is full: {tmp_path}/model/metrics.jsonl\n")
+
+
+@pytest.mark.nightly
+def test_a_machine_without_a_free_port_is_one_clear_line(small):
+    assert error_of(small(NO_FREE_PORT="1")).startswith("no free port")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("gcs_server", "Ray's head has not answered for "),
+        ("raylet/raylet", "a machine of the run is gone, or Ray's process on it (the raylet): "),
+    ],
+)
+def test_ray_itself_killed_ends_the_run_within_a_minute(small, title, said):
+    job = small()
+    job.until_step(2)
+    job.kill(title)
+    assert error_of(job, seconds=PATIENCE).startswith(said)
+    assert job.left(seconds=60) == []
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize(
+    "title", ["ray::TrainingActor", "ray::GenerateSamplesActor", "ray::RolloutRayActor", "ray::PPOTrainerAsync"]
+)
+def test_async_training_ends_within_a_minute_whoever_is_killed(small, title):
+    job = small("--train.async_enable")
+    job.until_step(2)
+    job.kill(title)
+    assert f"{title.removeprefix('ray::')} (process " in error_of(job, seconds=PATIENCE)
+    assert job.left(seconds=30) == []
+
+
+@pytest.mark.nightly
+def test_a_launcher_that_is_killed_leaves_nothing_behind(small):
+    job = small()
+    job.until_step(1)
+    job.process.kill()
+    assert job.left(seconds=60) == []

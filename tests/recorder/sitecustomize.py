@@ -1,9 +1,10 @@
 """Put on PYTHONPATH by the end-to-end tests: write down whatever reaches an actor's replay buffer.
 
 Python imports this file at the start of every process, so the recorder sits inside the actor that trains, behind
-everything that the project does.
+everything that the project does. It also makes what cannot be made from outside: a machine without a free port.
 """
 
+import errno
 import json
 import os
 
@@ -29,3 +30,14 @@ def record(module):
 
 if "RECORD_EXPERIENCE" in os.environ:
     wrapt.register_post_import_hook(record, "openrlhf.trainer.ppo_utils.replay_buffer")
+
+
+def no_free_port(module):
+    def refused(original, actor, args, kwargs):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+    wrapt.wrap_function_wrapper(module, "BaseDistributedActor._get_free_port", refused)
+
+
+if "NO_FREE_PORT" in os.environ:
+    wrapt.register_post_import_hook(no_free_port, "openrlhf.trainer.ray.launcher")
