@@ -62,6 +62,23 @@ def refuse_uneven(args: Any, answers: int) -> None:
     )
 
 
+def even_part(args: Any, answers: int) -> int:
+    """The most of these answers, in whole groups, that the actors can share: where filtering left fewer than planned.
+
+    Raises:
+      UnevenBatch: not even one group.
+    """
+    N = args.rollout.n_samples_per_prompt
+    for part in range(answers, 0, -N):
+        try:
+            refuse_uneven(args, part)
+        except UnevenBatch:
+            continue
+        return part
+    refuse_uneven(args, answers)
+    return answers
+
+
 def _listed(numbers: list[int]) -> str:
     """
     >>> _listed([36, 28, 28])

@@ -185,6 +185,8 @@ class Launch:
                 f"design {self.design.name} counts correct answers, but a reward model gives no verdicts; "
                 "score answers with --reward.remote_url <file.py or URL> or --train.agent_func_path"
             )
+        if args.ds.lora.rank > 0 and args.ds.zero_stage == 3:
+            raise LaunchError("--ds.lora.rank needs whole weights to be sent to vLLM; set --ds.zero_stage 2")
         sharing.refuse_uneven(args, args.rollout.batch_size * N)
         given = args.algo.advantage
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change

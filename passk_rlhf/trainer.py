@@ -23,7 +23,7 @@ from pathlib import Path
 from passk_rlhf import resume
 from passk_rlhf.job import report_active, report_total_steps, total_steps
 from passk_rlhf.patch import ESTIMATOR, METHOD
-from passk_rlhf.sharing import refuse_uneven
+from passk_rlhf.sharing import even_part, refuse_uneven
 
 
 def replacements() -> list[tuple[object, str, object]]:
@@ -42,6 +42,13 @@ def replacements() -> list[tuple[object, str, object]]:
         (BasePPOTrainer, "save_best_checkpoint", save_best_checkpoint),
         (ppo_trainer, "prepare_datasets", prepare_datasets),
     ]
+
+
+def logger():
+    """OpenRLHF's own."""
+    from openrlhf.trainer import ppo_trainer
+
+    return ppo_trainer.logger
 
 
 def designed(args) -> bool:
@@ -64,8 +71,13 @@ def split_rollout_samples(original, self, rollout_samples):
     if self.reward_model_group is None:
         N = self.args.rollout.n_samples_per_prompt
         settle_missing_rewards(rollout_samples, N, drop=design_of(self.args).drop_missing)
-    refuse_uneven(self.args, len(rollout_samples))
-    return original(self, rollout_samples)
+    kept = len(rollout_samples)
+    if self.args.algo.dynamic_filtering_enable:
+        kept = even_part(self.args, kept)
+        if kept < len(rollout_samples):
+            logger().warning(f"{len(rollout_samples) - kept} answers left out: the actors could not share them")
+    refuse_uneven(self.args, kept)
+    return original(self, rollout_samples[:kept])
 
 
 def compute_advantages_and_returns(original, self, experiences):
@@ -108,8 +120,6 @@ def init_trainer(original, self, *args, **kwargs):
     original(self, *args, **kwargs)
     if not designed(self.args):
         return
-    from openrlhf.trainer.ppo_trainer import logger
-
     from passk_rlhf.loggers import Board, Progress, WandbHistogram
     from passk_rlhf.metrics import MetricsFile
 
@@ -117,9 +127,9 @@ def init_trainer(original, self, *args, **kwargs):
     board = Board(self.tensorboard_logger, self.experience_maker) if self.tensorboard_logger else None
     if self.wandb_logger:
         self.wandb_logger = WandbHistogram(self.wandb_logger, self.experience_maker)
-    self.tensorboard_logger = MetricsFile(metrics, Progress(board, logger.info, total_steps))
+    self.tensorboard_logger = MetricsFile(metrics, Progress(board, logger().info, total_steps))
     low, high = self.args.reward.clip_range
-    logger.info(
+    logger().info(
         f"shaping: {resume.describe(design_of(self.args))} active in {type(self).__name__} pid {os.getpid()}; "
         f"advantages are neither clipped to ({low:g}, {high:g}) nor whitened; metrics in {metrics}"
     )
@@ -133,8 +143,6 @@ def init_checkpoint_states(original, self):
     states = original(self)
     if not designed(self.args):
         return states
-    from openrlhf.trainer.ppo_trainer import logger
-
     from passk_rlhf.lines import drop_from_step
 
     given, output = self.args.algo.advantage, Path(self.args.ckpt.output_dir)
@@ -143,7 +151,7 @@ def init_checkpoint_states(original, self):
         change = resume.refuse_change(f"of step {step}", trained, given.design, given.allow_change)
         if change:
             resume.keep_apart(output, step)
-        logger.info(f"shaping: going on after step {step}, at step {step} of {total_steps(step)} for schedules")
+        logger().info(f"shaping: going on after step {step}, at step {step} of {total_steps(step)} for schedules")
         if given.dump:
             drop_from_step(given.dump, step)
     resume.save_design(output, given.design)

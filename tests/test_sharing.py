@@ -4,14 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from passk_rlhf.sharing import UnevenBatch, refuse_uneven, shares
+from passk_rlhf.sharing import UnevenBatch, even_part, refuse_uneven, shares
 
 
 def args(actors=2, rollout_micro=6, train_micro=4, dynamic=False, ring=1):
     return SimpleNamespace(
         actor=SimpleNamespace(num_nodes=1, num_gpus_per_node=actors),
         ds=SimpleNamespace(ring_attn_size=ring, tensor_parallel_size=1),
-        rollout=SimpleNamespace(micro_batch_size=rollout_micro),
+        rollout=SimpleNamespace(micro_batch_size=rollout_micro, n_samples_per_prompt=8),
         train=SimpleNamespace(micro_batch_size=train_micro, dynamic_batch_enable=dynamic),
     )
 
@@ -57,3 +57,11 @@ def test_answers_that_are_no_multiple_of_the_actors_are_refused():
 )
 def test_rollouts_that_do_not_leave_an_actor_waiting_pass(even):
     refuse_uneven(even, 64)
+
+
+def test_what_filtering_left_is_cut_to_whole_groups_that_can_be_shared():
+    sizes = args(rollout_micro=8, train_micro=8)
+    assert [even_part(sizes, answers) for answers in (64, 56, 24, 16)] == [64, 48, 16, 16]
+    with pytest.raises(UnevenBatch, match="cannot share a rollout of 8 answers"):
+        even_part(sizes, 8)
+    assert even_part(args(actors=1), 8) == 8
