@@ -71,7 +71,7 @@ def _instead(latest: Path, whole: list[str]) -> str:
 def design_beside(path: str | Path) -> str | None:
     """The text of the last checkpoint's design, as far as the launcher can see it."""
     file = Path(path) / "design.yaml"
-    return file.read_text(encoding="utf-8") if file.is_file() else None
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
 
 
 def change_of_design(trained: str | None, now: str | None) -> str | None:
@@ -109,8 +109,11 @@ def refuse_change(checkpoint: str, trained: str | None, now: str | None, allowed
 
 
 def _meaning(text: str) -> str:
-    """The text without comments, layout and claims, which train nothing."""
-    design = read(Source("design.yaml", text))
+    """The text without comments, layout and claims, which train nothing; the text itself if it is no design."""
+    try:
+        design = read(Source("design.yaml", text))
+    except DesignError:
+        return text
     return flow(type(design)({key: entry for key, entry in design.entries.items() if key != "claims"}, design.span))
 
 

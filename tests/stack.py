@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 from passk_rlhf.tasks import maze as task
 
@@ -54,6 +55,20 @@ def command(run, *, steps, prompts=PROMPTS, reward=MAZE):
         --logger.tensorboard_dir {run}/tensorboard --logger.wandb.run_name test
     """
     return [sys.executable, "-m", "passk_rlhf.train_ppo_ray", *flags.split()]
+
+
+def arguments(design, n_samples_per_prompt=N, actors=1):
+    """OpenRLHF's arguments, as far as a step in one process reads them."""
+    return SimpleNamespace(
+        algo=SimpleNamespace(
+            advantage=SimpleNamespace(estimator="design", design=design, dump=None), dynamic_filtering_enable=False
+        ),
+        reward=SimpleNamespace(clip_range=(-10, 10), overlong_buffer_len=None, stop_properly_penalty_coef=None),
+        rollout=SimpleNamespace(n_samples_per_prompt=n_samples_per_prompt, max_new_tokens=24, micro_batch_size=3),
+        train=SimpleNamespace(dynamic_batch_enable=False, seed=1),
+        actor=SimpleNamespace(num_nodes=1, num_gpus_per_node=actors),
+        ds=SimpleNamespace(ring_attn_size=1, tensor_parallel_size=1),
+    )
 
 
 def run_to_the_end(job, run, timeout=600):

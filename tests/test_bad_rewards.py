@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import aiohttp
 import pytest
 import torch
-from stack import POLICY
+from stack import POLICY, arguments
 from transformers import AutoTokenizer
 
 from passk_rlhf.cpu import replacements
@@ -58,19 +58,6 @@ def installed(monkeypatch):
     agent.SingleTurnAgentExecutor._fetch_rewards_via_func = theirs
 
 
-def arguments(design):
-    return SimpleNamespace(
-        algo=SimpleNamespace(
-            advantage=SimpleNamespace(estimator="design", design=design, dump=None), dynamic_filtering_enable=False
-        ),
-        reward=SimpleNamespace(clip_range=(-10, 10), overlong_buffer_len=None, stop_properly_penalty_coef=None),
-        rollout=SimpleNamespace(n_samples_per_prompt=4, max_new_tokens=6, micro_batch_size=3),
-        train=SimpleNamespace(dynamic_batch_enable=False, seed=1),
-        actor=SimpleNamespace(num_nodes=1, num_gpus_per_node=1),
-        ds=SimpleNamespace(ring_attn_size=1, tensor_parallel_size=1),
-    )
-
-
 class Answers:
     """In place of vLLM's engine: the next answer to a prompt."""
 
@@ -86,7 +73,7 @@ class Answers:
 
 def step(design, rewarded_by):
     """One step: (advantages in prompt order, the share of dropped answers). `rewarded_by` is a file or a URL."""
-    args, tokenizer = arguments(design), AutoTokenizer.from_pretrained(POLICY)
+    args, tokenizer = arguments(design, n_samples_per_prompt=4), AutoTokenizer.from_pretrained(POLICY)
     executor, engine = agent.SingleTurnAgentExecutor(str(rewarded_by)), Answers(tokenizer)
     sampling = SimpleNamespace(max_tokens=6, logprobs=None)
 

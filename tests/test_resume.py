@@ -139,9 +139,10 @@ def test_another_parameter_another_formula_and_no_design_at_all_are_changes(now,
     assert refuse_change("global_step4", FOUR, now, allowed=True) == change
 
 
-def test_a_design_of_another_version_of_the_language_is_a_change_and_no_crash():
-    assert "a design that cannot be read here" in change_of_design("name: old\nadvantage: wigner(r)\n", FOUR)
-    assert change_of_design("name: old\nadvantage: wigner(r)\n", FOUR).endswith("gives design mine (k=4)")
+@pytest.mark.parametrize("text", ["name: old\nadvantage: wigner(r)\n", "[", "", "\ufffd\0", "!!python/object:os"])
+def test_a_design_that_cannot_be_read_any_more_is_a_change_and_no_crash(text):
+    change = change_of_design(text, FOUR)
+    assert change == "was trained on a design that cannot be read here, and this command gives design mine (k=4)"
 
 
 # ── In the trainer ──────────────────────────────────────────────────────────

@@ -18,6 +18,7 @@ from stack import (
     N,
     add_first_policy,
     answer_tokens,
+    arguments,
     batches,
     command,
     gap,
@@ -150,7 +151,8 @@ def test_vllm_generated_with_the_adapters_of_every_step(trained):
 
 def test_dynamic_batches_permute_recorded_answers_and_each_still_gets_the_advantage_of_its_group(trained, monkeypatch):
     run, (recorded, *_) = trained("data parallel")
-    args = dynamic_batches(design=(run / "model" / "design.yaml").read_text())
+    args = arguments((run / "model" / "design.yaml").read_text(), actors=2)
+    args.train.dynamic_batch_enable, args.rollout.max_tokens_per_gpu = True, 300
     monkeypatch.setattr(trainer, "total_steps", lambda step: STEPS)
     patch.install()
     try:
@@ -178,17 +180,6 @@ def test_dynamic_batches_permute_recorded_answers_and_each_still_gets_the_advant
     ]
     assert len(balanced) == 2 and len(found) == len(recorded)  # every answer, on one actor or the other
     assert all(advantages == {expected[answer]} for answer, advantages in found)
-
-
-def dynamic_batches(design):
-    return SimpleNamespace(
-        algo=SimpleNamespace(advantage=SimpleNamespace(estimator="design", design=design, dump=None)),
-        reward=SimpleNamespace(clip_range=(-10, 10), overlong_buffer_len=None, stop_properly_penalty_coef=None),
-        rollout=SimpleNamespace(n_samples_per_prompt=N, max_new_tokens=24, max_tokens_per_gpu=300),
-        train=SimpleNamespace(dynamic_batch_enable=True, seed=1),
-        actor=SimpleNamespace(num_nodes=1, num_gpus_per_node=2),
-        ds=SimpleNamespace(ring_attn_size=1, tensor_parallel_size=1),
-    )
 
 
 def tokens(sequence, mask):
