@@ -23,7 +23,10 @@ METHOD = "compute_advantages_and_returns"
 MODULE = "openrlhf.trainer.ppo_utils.experience_maker"
 
 # Fingerprint of the replaced method → the releases it was read in, and run with.
-KNOWN_SOURCES = {"8c6e146d214b6e2b": ("0.11.2",), "324afae877afd16b": ("0.11.0", "0.11.1")}
+KNOWN_SOURCES = {
+    "8c6e146d214b6e2b": ("0.11.2",),
+    "324afae877afd16b": ("0.10.2", "0.10.3", "0.10.4", "0.11.0", "0.11.1"),
+}
 
 _originals: dict[tuple[object, str], object] = {}
 

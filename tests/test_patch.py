@@ -79,7 +79,7 @@ def test_an_unread_openrlhf_is_refused_with_both_fingerprints(monkeypatch, tmp_p
     if change == "changed":
         for known in (*patch.KNOWN_SOURCES, patch.fingerprint(source)):
             assert known in str(error.value)
-        assert "supported release of openrlhf (0.11.0, 0.11.1, 0.11.2)" in str(error.value)
+        assert "supported release of openrlhf (0.10.2, 0.10.3, 0.10.4, 0.11.0, 0.11.1, 0.11.2)" in str(error.value)
     else:
         assert "has no" in str(error.value) and patch.METHOD in str(error.value)
 
@@ -89,7 +89,9 @@ def test_no_openrlhf_at_all_is_said(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(patch.IncompatibleOpenRLHF, match="not installed; supported: 0.11.0, 0.11.1, 0.11.2"):
+    with pytest.raises(
+        patch.IncompatibleOpenRLHF, match="not installed; supported: 0.10.2, 0.10.3, .* 0.11.2"
+    ):
         patch.check_openrlhf()
 
 
