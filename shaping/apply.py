@@ -19,7 +19,7 @@ from shaping.errors import DesignError, RewardError, names_hint
 from shaping.lower import lowered, lowered_draws, lowered_token, token_inputs, verdict_function
 from shaping.nodes import Draws
 
-DRAWN_AT_ONCE = 1 << 22  # answers that draws choose from: a few tensors of 32 MB
+DRAWN_AT_ONCE = 1 << 18  # answers that draws choose from: a few tensors of 2 MB, which stay in a cache
 
 
 def evaluated(
