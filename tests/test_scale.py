@@ -247,7 +247,8 @@ from samples import credit, many
 N = {N}
 made, columns = many("{name}", 10_000_000 // N, N)
 found = credit(made, columns)
-assert found.isfinite().all() and found.any() and found.shape == columns["reward_PN"].shape
+assert found.isfinite().all() and found.shape == columns["reward_PN"].shape
+assert found.any() or N == 2  # the best of both is the same for both
 places = [(0, 1), (0, 100)] + ([] if made.draws else [(1_234, 1_241), (9_000, 9_765)])
 for first, last in places if {alone} else []:
     few = credit(made, {{key: values[first:last] for key, values in columns.items()}})
