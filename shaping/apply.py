@@ -16,7 +16,10 @@ from shaping.check import draw_shape, usable_sizes
 from shaping.design import Design, Moment
 from shaping.draws import members
 from shaping.errors import DesignError, RewardError, names_hint
-from shaping.lower import lowered, lowered_token, token_inputs, verdict_function
+from shaping.lower import lowered, lowered_draws, lowered_token, token_inputs, verdict_function
+from shaping.nodes import Draws
+
+DRAWN_AT_ONCE = 1 << 18  # answers that draws choose from: a few tensors of 2 MB, which stay in a cache
 
 
 def evaluated(
@@ -45,18 +48,14 @@ def evaluated(
         empty_PN = torch.empty_like(reward_PN)
         return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design)))
     columns = [reward_PN, score_PN, *(signal_PN[name] for name in design.inputs)]
-    columns = [column.detach().to(dtype) for column in columns]
-    drawn = []
-    for node in design.draws:
-        count, size = draw_shape(design, node, N, moment)
-        step = moment.step if moment else 0
-        kind = {"consecutive": node.consecutive, "seed": seed, "step": step, "device": reward_PN.device}
-        drawn.append(members(P, N, count, size, **kind))
+    # Sums go along memory: of values that lie otherwise they would come out with other last bits.
+    columns = [column.detach().to(dtype).contiguous() for column in columns]
+    more = [drawn(design, node, columns, moment, seed) for node in design.draws]
     if ragged:
-        drawn = [present_PN]
-    elif spare_PN is not None and spare_PN.dtype == dtype and design.tabulated:
-        drawn = [spare_PN]
-    result = function(*columns, *drawn)
+        more = [present_PN]
+    elif spare_PN is not None and spare_PN.dtype == dtype and spare_PN.is_contiguous() and design.tabulated:
+        more = [spare_PN]
+    result = function(*columns, *more)
     parts = result if design.token is not None else (result,)
     # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
     if not design.tabulated or reward_PN.dtype != dtype:
@@ -65,6 +64,20 @@ def evaluated(
     if design.token is not None:
         return tuple(part.to(reward_PN.dtype) for part in parts)
     return result.to(reward_PN.dtype)
+
+
+def drawn(design: Design, node: Draws, columns: Sequence[Tensor], moment: Moment | None, seed: int) -> Tensor:
+    """drawn_PN of one `draws:` section, for so many prompts at a time that memory for their draws is small."""
+    (P, N), device = columns[0].shape, columns[0].device
+    count, size = draw_shape(design, node, N, moment)
+    function = lowered_draws(design, node, N, columns[0].dtype, device, moment)
+    kind = {"consecutive": node.consecutive, "seed": seed, "step": moment.step if moment else 0, "device": device}
+    drawn_PN, rows = torch.empty_like(columns[0]), max(1, DRAWN_AT_ONCE // (count * N))
+    for first in range(0, P, rows):
+        part = slice(first, min(first + rows, P))
+        member_PMk = members(part.stop - first, N, count, size, first=first, **kind)
+        drawn_PN[part] = function(*(column[part] for column in columns), member_PMk)
+    return drawn_PN
 
 
 def present(

@@ -2,8 +2,8 @@
 
 Everything is a ratio from one run on one device, of medians:
 
-    copy      the compiled function against `reward.clone()`
-    checked   the same with the checks of rewards around it, as a trainer calls it
+    copy      the compiled function against `reward.clone()`, what a `draws:` section gives being there already
+    checked   the same with that, and with the checks of rewards around it, as a trainer calls it
     compiled  the same function under torch.compile, with --compile
     by hand   against the same formula as one would write it in torch
     loop      how many times slower a Python loop over the prompts is, for 1,024 groups of 16: the answers of one
@@ -24,9 +24,8 @@ from torch import Tensor
 
 import shaping
 from shaping import lower
-from shaping.check import draw_shape
+from shaping.apply import drawn
 from shaping.design import Design
-from shaping.draws import members
 
 N = 16
 LOOPED = 1_024  # groups
@@ -116,12 +115,8 @@ def _batch(design: Design, prompts: int, device: str) -> Batch:
     reward = _rewards(prompts, device)
     signals = [100 * torch.rand(prompts, N).to(device) + 1 for _ in design.inputs]
     moment = design.moment(0, 1) if design.clock else None
-    drawn = []
-    for node in design.draws:
-        count, size = draw_shape(design, node, N, moment)
-        kind = {"consecutive": node.consecutive, "seed": 0, "step": 0, "device": device}
-        drawn.append(members(prompts, N, count, size, **kind))
-    return (reward, reward, *signals, *drawn)
+    answers = (reward, reward, *signals)
+    return (*answers, *(drawn(design, node, answers, moment, seed=0) for node in design.draws))
 
 
 def _called(design: Design, *batch: Tensor) -> Tensor:
@@ -132,13 +127,11 @@ def _called(design: Design, *batch: Tensor) -> Tensor:
 
 def _loop(function: Callable, batch: Batch) -> Tensor:
     """As trainers have it that keep a flat batch: `rows` are the answers to one prompt."""
-    signal_B = [column.flatten() for column in batch if column.shape == batch[0].shape]
-    drawn_PMk = batch[len(signal_B) :]
+    signal_B = [column.flatten() for column in batch]
     advantage_B = torch.empty_like(signal_B[0])
     row_PN = torch.arange(LOOPED * N, device=advantage_B.device).view(LOOPED, N)
-    for i, rows in enumerate(row_PN):
-        group = [column[rows].unsqueeze(0) for column in signal_B] + [column[i : i + 1] for column in drawn_PMk]
-        advantage_B[rows] = function(*group).squeeze(0)
+    for rows in row_PN:
+        advantage_B[rows] = function(*(column[rows].unsqueeze(0) for column in signal_B)).squeeze(0)
     return advantage_B
 
 

@@ -14,11 +14,13 @@ from torch import Tensor
 _ODD = (-7046029254386353131, -4658895280553007687, -7723592293110705685)  # SplitMix64 (Steele et al. 2014), signed
 
 
-def members(P: int, N: int, count: int, size: int, *, consecutive: bool, seed: int, step: int, device="cpu") -> Tensor:
+def members(
+    P: int, N: int, count: int, size: int, *, consecutive: bool, seed: int, step: int, first: int = 0, device="cpu"
+) -> Tensor:
     """member_PMk: for each of `count` draws the places of its `size` answers, all different.
 
     `consecutive`: answers 0..size-1, then size..2*size-1, and so on; what is left over is in no draw.
-    Else every subset is equally likely, in every draw anew.
+    Else every subset is equally likely, in every draw anew. The P prompts are those from `first` on.
 
     >>> members(1, 5, 2, 2, consecutive=True, seed=0, step=0)
     tensor([[[0, 1],
@@ -28,10 +30,10 @@ def members(P: int, N: int, count: int, size: int, *, consecutive: bool, seed: i
         member_Mk = torch.arange(count * size, device=device).reshape(count, size)
         return member_Mk.expand(P, count, size)
     start = _mixed(torch.tensor([seed], device=device)) + step
-    prompt_P = _mixed(_mixed(start) + torch.arange(P, device=device))
+    prompt_P = _mixed(_mixed(start) + torch.arange(first, first + P, device=device))
     draw_PM = _mixed(prompt_P[:, None] + torch.arange(count, device=device))
     key_PMN = _mixed(draw_PM[..., None] + torch.arange(N, device=device))
-    return key_PMN.argsort(-1)[..., :size]
+    return key_PMN.topk(size, largest=False, sorted=True).indices
 
 
 def _mixed(x: Tensor) -> Tensor:

@@ -6,6 +6,12 @@ constant itself and its standard deviation is 0 to the last bit. Without it
 eight rewards of 0.1 have a float32 std of about 1e-9, and dividing by that
 gives advantages of order 1.
 
+What a group gets is the same to the last bit whatever stands beside it, and
+however many threads there are. torch promises neither: it adds up a long row
+in as many pieces as it has threads, and its vectorized `pow` and `sigmoid`
+leave the end of every stretch of memory to another function, which rounds
+otherwise. `_sum`, `power` and `sigmoid` are what is used instead.
+
 Shapes: x_PN (prompts, answers) in, (P, 1) out; `where_PN` selects what counts.
 For a whole batch, `as_one_group` makes it one group of P * N (or P) values.
 """
@@ -18,17 +24,19 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+_PIECE = 4_096  # values that are added up in one go; torch gives rows of 32,768 or more to several threads
+
 
 def total(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     if where_PN is not None:
-        return torch.where(where_PN, x_PN, 0).sum(-1, keepdim=True)
+        return _sum(torch.where(where_PN, x_PN, 0))
     start_P1 = x_PN[..., :1]
-    return start_P1 * x_PN.shape[-1] + (x_PN - start_P1).sum(-1, keepdim=True)
+    return start_P1 * x_PN.shape[-1] + _sum(x_PN - start_P1)
 
 
 def count(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     holds_PN = x_PN != 0 if where_PN is None else (x_PN != 0) & where_PN
-    return holds_PN.sum(-1, keepdim=True, dtype=x_PN.dtype)
+    return holds_PN.sum(-1, keepdim=True).to(x_PN.dtype)
 
 
 def mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
@@ -39,31 +47,42 @@ def mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     tensor([[1.5000]])
     """
     start_P1 = _start(x_PN, where_PN)
-    if where_PN is None:
-        return start_P1 + (x_PN - start_P1).mean(-1, keepdim=True)
-    return start_P1 + torch.where(where_PN, x_PN - start_P1, 0).sum(-1, keepdim=True) / _size(x_PN, where_PN)
+    return start_P1 + _mean(x_PN - start_P1, where_PN)
 
 
-def centred(x_PN: Tensor) -> Tensor:
+def centred(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """x - mean(x); 0 to the last bit where all are equal.
+
+    The mean itself is not formed: it would be rounded as coarsely as the values are, and of 0.95 and 0.950001
+    nothing right would be left.
 
     >>> centred(torch.tensor([[1., 0.], [0.1, 0.1]]))
     tensor([[ 0.5000, -0.5000],
             [ 0.0000,  0.0000]])
     """
-    shifted_PN = x_PN - x_PN[..., :1]
-    return shifted_PN.sub_(shifted_PN.mean(-1, keepdim=True))
+    shifted_PN = x_PN - _start(x_PN, where_PN)
+    return shifted_PN.sub_(_mean(shifted_PN, where_PN))
+
+
+def mean_of_centred(x_PN: Tensor, centred_PN: Tensor) -> Tensor:
+    """mean(x) beside x - mean(x), for one value a group instead of another pass.
+
+    >>> x_PN = torch.tensor([[1., 2., 9.]])
+    >>> mean_of_centred(x_PN, centred(x_PN))
+    tensor([[4.]])
+    """
+    return x_PN[..., :1] - centred_PN[..., :1]
 
 
 def var(x_PN: Tensor, where_PN: Tensor, *, ddof: int) -> Tensor:
     """sum((x - mean)^2) / (how many - ddof)."""
     size_P1 = _size(x_PN, where_PN)
-    centred_PN = torch.where(where_PN, x_PN - mean(x_PN, where_PN), 0)
-    return centred_PN.square().sum(-1, keepdim=True) / (size_P1 - ddof).clamp(min=1)
+    centred_PN = torch.where(where_PN, centred(x_PN, where_PN), 0)
+    return _sum(centred_PN.square()) / (size_P1 - ddof).clamp(min=1)
 
 
 def std(x_PN: Tensor, where_PN: Tensor, *, ddof: int) -> Tensor:
-    return var(x_PN, where_PN, ddof=ddof).sqrt()
+    return _no_value_if_infinite(var(x_PN, where_PN, ddof=ddof).sqrt())
 
 
 def var_of_centred(centred_PN: Tensor, *, ddof: int) -> Tensor:
@@ -76,7 +95,15 @@ def std_of_centred(centred_PN: Tensor, *, ddof: int) -> Tensor:
     >>> std_of_centred(torch.tensor([[0.5, 0.5, -0.5, -0.5]]), ddof=0)
     tensor([[0.5000]])
     """
-    return torch.linalg.vector_norm(centred_PN, dim=-1, keepdim=True) / math.sqrt(centred_PN.shape[-1] - ddof)
+    size = centred_PN.shape[-1]
+    # Its sum is a running one, which for a batch of ten million float32 is off by one percent.
+    norm = torch.linalg.vector_norm(centred_PN, dim=-1, keepdim=True) if size <= _PIECE else _sum(centred_PN**2).sqrt()
+    return _no_value_if_infinite(norm / math.sqrt(size - ddof))
+
+
+def _no_value_if_infinite(x_P1: Tensor) -> Tensor:
+    """NaN for infinity: values whose squares leave the floats must not become 0 by being divided by it."""
+    return x_P1 + (x_P1 - x_P1)
 
 
 def least(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
@@ -121,7 +148,7 @@ def others_mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """
     start_P1 = _start(x_PN, where_PN)
     shifted_PN = x_PN - start_P1 if where_PN is None else torch.where(where_PN, x_PN - start_P1, 0)
-    return start_P1 + (shifted_PN.sum(-1, keepdim=True) - shifted_PN) / (_size(x_PN, where_PN) - 1).clamp(min=1)
+    return start_P1 + (_sum(shifted_PN) - shifted_PN) / (_size(x_PN, where_PN) - 1).clamp(min=1)
 
 
 # ── Maxima over draws of k answers: weights of the sorted values (lower.py makes them, exactly) ──
@@ -129,31 +156,36 @@ def others_mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
 
 def max_of(x_PN: Tensor, weight_N: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """sum_j weight_j x_(j): x_(j) is the largest of that share of all draws."""
-    start_P1 = _start(x_PN, where_PN)
-    sorted_PN, _ = _from_start(x_PN, start_P1, where_PN).sort(-1)
-    return start_P1 + (sorted_PN * weight_N).sum(-1, keepdim=True)
+    most_P1, below_PN, _ = _sorted(x_PN, where_PN)
+    return most_P1 + _sum(below_PN * weight_N)
 
 
 def max_with(x_PN: Tensor, own_N: Tensor, above_N: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """For the j-th smallest: own_j x_(j) + sum_(l > j) above_l x_(l)."""
-    start_P1 = _start(x_PN, where_PN)
-    sorted_PN, order_PN = _from_start(x_PN, start_P1, where_PN).sort(-1)
-    value_PN = own_N * sorted_PN + _sum_after(above_N * sorted_PN)
-    return start_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
+    most_P1, below_PN, order_PN = _sorted(x_PN, where_PN)
+    value_PN = own_N * below_PN + _sum_after(above_N * below_PN)
+    return most_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
 
 
 def max_without(x_PN: Tensor, below_N: Tensor, above_N: Tensor, where_PN: Tensor | None = None) -> Tensor:
     """For the j-th smallest: sum_(l < j) below_l x_(l) + sum_(l > j) above_l x_(l)."""
-    start_P1 = _start(x_PN, where_PN)
-    sorted_PN, order_PN = _from_start(x_PN, start_P1, where_PN).sort(-1)
+    most_P1, sorted_PN, order_PN = _sorted(x_PN, where_PN)
     below_PN = below_N * sorted_PN
     value_PN = below_PN.cumsum(-1) - below_PN + _sum_after(above_N * sorted_PN)
-    return start_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
+    return most_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
 
 
-def _from_start(x_PN: Tensor, start_P1: Tensor, where_PN: Tensor | None) -> Tensor:
-    """What is not selected becomes as small as the smallest: it sorts among the first, where weights are 0."""
-    return x_PN - start_P1 if where_PN is None else torch.where(where_PN, x_PN - start_P1, 0)
+def _sorted(x_PN: Tensor, where_PN: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """The largest value, how far each is below it in rising order, and where in the group each stands.
+
+    Counted from the largest, which weighs most: a maximum that is sure comes out as it is, and two of them that are
+    subtracted leave no rounding. What is not selected sorts among the first, where weights are 0.
+    """
+    if where_PN is not None:
+        x_PN = torch.where(where_PN, x_PN, _start(x_PN, where_PN))
+    sorted_PN, order_PN = x_PN.sort(dim=-1, stable=True)
+    most_P1 = sorted_PN[..., -1:]
+    return most_P1, sorted_PN - most_P1, order_PN
 
 
 def _sum_after(x_PN: Tensor) -> Tensor:
@@ -205,6 +237,34 @@ def largest(*values: Tensor | float) -> Tensor:
     return reduce(lambda a, b: torch.maximum(*_alike(a, b)), values)
 
 
+def power(a: Tensor | float, b: Tensor | float) -> Tensor:
+    """a ** b; in every place the same bits.
+
+    >>> power(torch.tensor([[4., 2.]]), 1.5)
+    tensor([[8.0000, 2.8284]])
+    """
+    if isinstance(b, float) and b in _SIMPLE_POWERS:
+        return a**b
+    a, b = torch.broadcast_tensors(*_alike(a, b))
+    return torch.pow(_apart(a), b)  # what lies apart goes one by one through the C library
+
+
+_SIMPLE_POWERS = {0.0, 0.5, 1.0, 2.0, 3.0, -0.5, -1.0, -2.0}  # torch multiplies, divides and takes roots
+
+
+def _apart(x: Tensor) -> Tensor:
+    """The same values with a gap after each, in memory."""
+    return torch.stack((x, x), -1)[..., 0]
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """
+    >>> sigmoid(torch.tensor([0., -200.]))
+    tensor([0.5000, 0.0000])
+    """
+    return torch.exp(-x).add_(1).reciprocal_()
+
+
 def clip(x: Tensor | float, low: Tensor | float, high: Tensor | float) -> Tensor:
     return smallest(largest(x, low), high)
 
@@ -244,7 +304,23 @@ def _start(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
 def _size(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
     if where_PN is None:
         return x_PN.new_full((1, 1), x_PN.shape[-1])
-    return where_PN.sum(-1, keepdim=True, dtype=x_PN.dtype)
+    return where_PN.sum(-1, keepdim=True).to(x_PN.dtype)
+
+
+def _sum(x_PN: Tensor) -> Tensor:
+    """x.sum(-1, keepdim=True); a long row piece by piece, so that no number of threads changes the order."""
+    while (size := x_PN.shape[-1]) > _PIECE:
+        whole = size - size % _PIECE
+        pieces_PM = x_PN[..., :whole].unflatten(-1, (-1, _PIECE)).sum(-1)
+        x_PN = torch.cat((pieces_PM, x_PN[..., whole:].sum(-1, keepdim=True)), -1)
+    return x_PN.sum(-1, keepdim=True)
+
+
+def _mean(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
+    if where_PN is not None:
+        return _sum(torch.where(where_PN, x_PN, 0)) / _size(x_PN, where_PN)
+    size = x_PN.shape[-1]
+    return x_PN.mean(-1, keepdim=True) if size <= _PIECE else _sum(x_PN) / size
 
 
 # ── Where an operation has no value ─────────────────────────────────────────

@@ -55,7 +55,7 @@ def lowered(
 ) -> fx.GraphModule:
     """The function for groups of N, with its tables on `device`. Takes only rewards that were checked.
 
-    After `design.inputs` it takes the members of each `draws:` section, (P, draws, size);
+    After `design.inputs` it takes what `lowered_draws` gives for each `draws:` section, (P, N);
     `ragged`, present_PN: which answers count. The others get 0, and N is how many do.
     With a `token:` section it returns a tuple: the advantages, then what that
     section reads of an answer (`token_inputs`).
@@ -68,6 +68,23 @@ def lowered(
         return _Lowering(design, N, dtype, moment, ragged).module().to(device)
     except RecursionError:
         raise DesignError(f"{design.source.path}: formulas and names nested too deep to compute") from None
+
+
+@lru_cache(maxsize=1024)
+def lowered_draws(
+    design: Design,
+    node: Draws,
+    N: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    moment: Moment | None = None,
+) -> fx.GraphModule:
+    """One `draws:` section: reward_PN, score_PN, `design.inputs`, member_PMk → drawn_PN.
+
+    A function of its own, because P * draws * size is what a large batch has no memory for: apply.py calls it
+    with as many prompts at a time as it has room for, which nothing else of another group enters.
+    """
+    return _Lowering(design, N, dtype, moment).draws_module(node).to(device)
 
 
 @lru_cache(maxsize=1024)
@@ -105,7 +122,9 @@ def verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
 def source_code(design: Design, N: int) -> str:
     """What `Design.source_code` documents; of a design that changes over a run, its beginning."""
     moment = design.moment(0, 1) if design.clock else None
-    return re.sub(r";  [\w= ]+ = None", "", lowered(design, N, moment=moment).code).strip() + "\n"
+    modules = [lowered_draws(design, node, N, moment=moment) for node in design.draws]
+    modules.append(lowered(design, N, moment=moment))
+    return "\n\n".join(re.sub(r";  [\w= ]+ = None", "", module.code).strip() + "\n" for module in modules)
 
 
 @dataclass(frozen=True)
@@ -129,18 +148,16 @@ class _Lowering:
         self.values: dict[Node, _Value] = {}  # nodes are equal only to themselves
         self.calls: dict[tuple, fx.Node] = {}  # the same call on the same operands is one node
         self.signals: dict[str, fx.Node] = {}
-        self.members: dict[Draws, fx.Node] = {}
         self.width = N  # values on the last axis
         self.out: fx.Node | None = None  # memory for the result, if the caller has some
         self.tables = True  # may n_pos be looked up? Not among the answers of a draw
 
     def module(self) -> fx.GraphModule:
-        for signal, name in (("r", "reward_PN"), ("score", "score_PN")):
-            self.signals[signal] = self.placeholder(name)
-        self.signals |= {name: self.placeholder(f"{name}_PN") for name in self.design.inputs}
+        self.take_answers()
         if self.design.tabulated and not self.ragged:
             self.out = self.graph.create_node("placeholder", "out_PN", (None,), name="out_PN")
-        self.members = {node: self.placeholder(f"member_{i}_PMk") for i, node in enumerate(self.design.draws)}
+        drawn = ((node, self.placeholder(f"drawn_{i}_PN")) for i, node in enumerate(self.design.draws))
+        self.values |= {node: _Value(drawn_PN) for node, drawn_PN in drawn}
         if self.ragged:
             self.signals["present"] = self.placeholder("present_PN")
         if self.design.tabulated and not self.ragged:
@@ -165,18 +182,29 @@ class _Lowering:
         self.share()
         return fx.GraphModule(self.root, self.graph, class_name="Advantage")
 
+    def take_answers(self) -> None:
+        for signal, name in (("r", "reward_PN"), ("score", "score_PN")):
+            self.signals[signal] = self.placeholder(name)
+        self.signals |= {name: self.placeholder(f"{name}_PN") for name in self.design.inputs}
+
     def share(self) -> None:
-        """Where mean(x) itself is needed, x - mean(x) takes it from there; `flat` goes where the values are."""
-        means = {node.args: node for node in self.graph.nodes if node.target is kernels.mean}
+        """Where x - mean(x) is needed, mean(x) alone is taken from it; `flat` goes where the values are."""
+        centred = {node.args: node for node in self.graph.nodes if node.target is kernels.centred and not node.kwargs}
         for node in list(self.graph.nodes):
-            if node.target is kernels.centred and node.args in means:
-                if node < means[node.args]:
-                    node.prepend(means[node.args])
-                node.target, node.args = operator.sub, (node.args[0], means[node.args])
+            if node.target is kernels.mean and not node.kwargs and node.args in centred:
+                if node < centred[node.args]:
+                    node.prepend(centred[node.args])
+                node.target, node.args = kernels.mean_of_centred, (*node.args, centred[node.args])
             if node.target is kernels.choose and node.args[0].name.startswith("flat_P1"):
                 flat_P1, flat, body = node.args
                 if isinstance(flat, float) and body.target in _FRESH and len(body.users) == 1:
                     node.target, node.args, node.kwargs = kernels.fill, (body, flat_P1, flat), {}
+
+    def draws_module(self, node: Draws) -> fx.GraphModule:
+        self.take_answers()
+        self.graph.output(self.drawn(node, self.placeholder("member_PMk")))
+        self.graph.eliminate_dead_code()
+        return fx.GraphModule(self.root, self.graph, class_name="Draws")
 
     def token_module(self) -> fx.GraphModule:
         self.tables = False
@@ -227,8 +255,6 @@ class _Lowering:
                 return self.applied(node, name)
             case Reduce():
                 return self.reduced(node, name)
-            case Draws():
-                return self.drawn(node, name)
 
     def with_flat(self, body: _Value, flat: Node) -> _Value:
         """One answer without a value takes the whole group with it: no half-defined groups."""
@@ -253,13 +279,13 @@ class _Lowering:
         if function.undefined and not self.has_value(node):
             undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
         if function.infix == "-" and len(inputs) == 2 and self.is_mean_of(inputs[1], inputs[0]):
-            return _Value(self.call(kernels.centred, inputs[0], name=name), undefined)
+            return _Value(self.call(kernels.centred, inputs[0], name=name, **inputs[1].kwargs), undefined)
         result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
         return _Value(result, undefined, truth=function in _LOGICAL | _COMPARING)
 
     def is_mean_of(self, value: fx.Node | float, operand: fx.Node | float) -> bool:
-        """x - mean(x) stands in most designs; together they are half the work."""
-        return isinstance(value, fx.Node) and (value.target, value.args, value.kwargs) == (kernels.mean, (operand,), {})
+        """x - mean(x) stands in most designs; together they are half the work, and lose nothing to rounding."""
+        return isinstance(value, fx.Node) and (value.target, value.args) == (kernels.mean, (operand,))
 
     def has_value(self, node: Apply) -> bool:
         """Is this operation defined for all rewards, wherever its operands are?"""
@@ -349,9 +375,8 @@ class _Lowering:
                 below = [Fraction(comb(j, k - 1), comb(n - 1, k)) for j in range(n)]
                 return [below, [Fraction(comb(j - 1, k - 1) if j else 0, comb(n - 1, k)) for j in range(n)]]
 
-    def drawn(self, node: Draws, name: str | None) -> _Value:
+    def drawn(self, node: Draws, member: fx.Node) -> fx.Node:
         """A lowering of its own for the answers of a draw, and one for the draws of a group."""
-        member = self.members[node]
         count, size = draw_shape(self.design, node, self.N, self.moment)
         own = {signal: value for signal, value in self.signals.items()}
         needed = {part.name for part in walk(node.reward) if isinstance(part, Name) and part.scope == ANSWER}
@@ -363,7 +388,7 @@ class _Lowering:
         reward_PM = self.call(torch.squeeze, answers.numeric(answers.lower(node.reward)), -1)
         draws = self.inside({"reward": reward_PM}, count)
         advantage_PM = draws.spread(draws.numeric(draws.lower(node.advantage)))
-        return _Value(self.call(kernels.sum_of_draws, advantage_PM, member, self.signals["r"], name=name))
+        return self.call(kernels.sum_of_draws, advantage_PM, member, self.signals["r"])
 
     def inside(self, signals: dict[str, fx.Node], width: int) -> _Lowering:
         """The same graph, other values under the names."""

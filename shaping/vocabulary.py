@@ -143,7 +143,7 @@ OPERATORS = {
             (2, 2),
             "a ** b; 0 ** 0 is 1",
             real.power,
-            "operator:pow",
+            "shaping.kernels:power",
             infix="**",
             undefined="shaping.kernels:has_no_power",
             hazard="a power without a value",
@@ -189,7 +189,7 @@ FUNCTIONS = {
         Function("sign", (1, 1), "-1, 0 or 1", lambda a: real.Fraction(real.sign(a)), "torch:sign"),
         Function("floor", (1, 1), "the largest whole number that is not larger", real.floor, "torch:floor"),
         Function("clip", (3, 3), "a, but at least b and at most c", _clip, "shaping.kernels:clip"),
-        Function("sigmoid", (1, 1), "1 / (1 + exp(-a))", real.sigmoid, "torch:sigmoid"),
+        Function("sigmoid", (1, 1), "1 / (1 + exp(-a))", real.sigmoid, "shaping.kernels:sigmoid"),
         Function("tanh", (1, 1), "hyperbolic tangent", real.tanh, "torch:tanh"),
         Function(
             "log_gamma",
