@@ -151,7 +151,11 @@ def broken_bound(design: Design, N: int, constants: Mapping[str, Real]) -> tuple
     names = {**constants, "N": Fraction(N)}
     for bound in design.bounds:
         value, low, high = (constant(node, names) for node in (bound.value, bound.low, bound.high))
-        if real.compare(value, low) < 0 or real.compare(value, high) > 0:
+        try:
+            outside = real.compare(value, low) < 0 or real.compare(value, high) > 0
+        except Unusable as error:
+            raise DesignError(located(bound.span, f"the range of {bound.name!r}: {error.args[0]}")) from None
+        if outside:
             return bound, value, low, high
     return None
 
@@ -302,7 +306,14 @@ class Gaps:
 
 
 def safe(node: Apply, cases: list[Case]) -> bool:
-    """Has this operation a value for all rewards? Its operands have."""
+    """Is it known that this operation has a value for all rewards? Its operands have."""
+    try:
+        return _safe(node, cases)
+    except (Undefined, Unusable):  # a part without a value for some counts, or of which nobody knows its sign
+        return False
+
+
+def _safe(node: Apply, cases: list[Case]) -> bool:
     last = find_range(node.operands[-1], cases)
     match node.function.name:
         case "divide":

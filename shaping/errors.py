@@ -88,7 +88,7 @@ def names_hint(unknown: str, known: Iterable[str], what: str = "names here") -> 
     >>> names_hint("n_poss", ["n_pos", "n_neg", "k"])
     "did you mean 'n_pos'? names here: k, n_neg, n_pos"
     """
-    known = sorted(known)
+    known = sorted(set(known))
     close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
     guess = f"did you mean '{close[0]}'? " if close else ""
     return f"{guess}{what}: {', '.join(known) or 'none'}"

@@ -267,10 +267,7 @@ class _Lowering:
 
     def has_value(self, node: Apply) -> bool:
         """Is this operation defined for all rewards, wherever its operands are?"""
-        try:
-            return safe(node, self.cases)
-        except (Undefined, Unusable):  # an operand has none for some counts
-            return False
+        return safe(node, self.cases)
 
     def reduced(self, node: Reduce, name: str | None) -> _Value:
         row, inner = node.reduction, self.lower(node.operand)

@@ -116,8 +116,9 @@ def trimmed(polynomial: Sequence[Fraction]) -> Polynomial:
 
 def times(a: Sequence[Fraction], b: Sequence[Fraction]) -> Polynomial:
     product = [Fraction(0)] * (len(a) + len(b) - 1)
+    there = [(j, y) for j, y in enumerate(b) if y]
     for i, x in enumerate(a):
-        for j, y in enumerate(b):
+        for j, y in there if x else ():
             product[i + j] += x * y
     return product
 

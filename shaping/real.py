@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 from mpmath.ctx_iv import MPIntervalContext
 from mpmath.libmp import from_rational, round_ceiling, round_floor
 
-from shaping.work import counted_calls, spend
+from shaping.work import counted_calls, is_bounded, spend
 
 _iv = MPIntervalContext()
 _PRECISIONS = (80, 160, 320, 640, 1280, 2560)
@@ -249,8 +249,11 @@ def sign(a: Real) -> int:
 
 def _is_zero(a: Real) -> bool:
     """What sympy says within so many calls; False if it says nothing."""
-    import sympy  # noqa: F401  here, so that its import is not counted
+    import sympy.tensor  # noqa: F401  here, so that its import is not counted
+    from sympy.core.cache import clear_cache
 
+    if is_bounded():
+        clear_cache()  # what was looked at before must not decide how far this gets
     with counted_calls():
         return bool(to_sympy(a).equals(0))
     return False

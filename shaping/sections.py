@@ -21,6 +21,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from collections.abc import Mapping as Names
 from dataclasses import dataclass, replace
@@ -210,9 +211,9 @@ class _Reader:
     def formula(self, value: Value, where: str, section: str = "") -> Node:
         if not isinstance(value, Scalar):
             raise DesignError(located(value.span, f"'{where}' is one formula", "write it on one line"))
-        names = {*self.params, *self.signals, *self.lets, *self.used}
-        names |= {name for name, row in SIGNALS.items() if row.section in ("", section)}
-        names |= {"drawn"} if self.draws else set()
+        own = (self.params, self.signals, self.lets, self.used, ["drawn"] if self.draws else [])
+        built_in = (name for name, row in SIGNALS.items() if row.section in ("", section))
+        names = itertools.chain(built_in, *own)  # listed only where a message needs them
 
         def lookup(name: str, span: Span) -> Node | None:
             if name in SIGNALS and SIGNALS[name].section == section == "token":

@@ -42,6 +42,10 @@ def spend(units: int) -> None:
             raise TooMuch(f"more than {MAX_WORK:,} steps of exact arithmetic")
 
 
+def is_bounded() -> bool:
+    return _left.get() is not None
+
+
 @contextmanager
 def bounded(path: str) -> Iterator[None]:
     """Allow MAX_WORK to what is done here for the design at `path`; within another `bounded`, what that one has left.
@@ -74,13 +78,13 @@ HINT = "smaller groups, shorter formulas, or smaller numbers in them"
 
 
 class counted_calls:
-    """A context that ends when Python functions were called too often in it: a call is half a unit of what `bounded`
+    """A context that ends when Python functions were called too often in it: a call is a unit of what `bounded`
     allows, and outside of that MAX_CALLS are allowed.
     """
 
     def __enter__(self) -> None:
         left = _left.get()
-        self.most, self.made = MAX_CALLS if left is None else 2 * left[0], 0
+        self.most, self.made = MAX_CALLS if left is None else left[0], 0
         self.before = sys.getprofile()
         sys.setprofile(self.count)
 
@@ -91,7 +95,7 @@ class counted_calls:
 
     def __exit__(self, kind, error, trace) -> bool:
         sys.setprofile(self.before)
-        spend((self.made + 1) // 2)
+        spend(self.made)
         return kind is _Stopped
 
 

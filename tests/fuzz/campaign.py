@@ -117,7 +117,7 @@ def main() -> int:
     parser.add_argument("inputs", nargs="?", type=int, default=100_000, help="over both fuzzers (default 100,000)")
     parser.add_argument("figures", nargs="?", help="a JSON file for the figures")
     options = parser.parse_args()
-    by_grammar = options.inputs // 10
+    by_grammar = options.inputs // 20
     found = [grammar(by_grammar)]
     with tempfile.TemporaryDirectory() as folder:
         for target, share in SHARES.items():
