@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 import statistics
 import sys
 from dataclasses import dataclass
@@ -71,7 +72,8 @@ def read_runs(text: str) -> Runs:
 
 def pass_names(runs: Runs) -> list[str]:
     """rollout/pass1, rollout/pass2 ..., by k."""
-    return sorted(runs.seeds[0].names("rollout/pass"), key=lambda name: int(name.removeprefix("rollout/pass")))
+    names = [name for name in runs.seeds[0].names("rollout/pass") if re.fullmatch(r"rollout/pass[0-9]{1,6}", name)]
+    return sorted(names, key=lambda name: int(name.removeprefix("rollout/pass")))
 
 
 def table(found: list[Runs]) -> str:

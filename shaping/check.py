@@ -24,17 +24,33 @@ from shaping.params import Bound
 from shaping.ranges import find_range
 from shaping.real import Real, Undefined, Unusable
 from shaping.vocabulary import BATCH, CONSTANT, GROUP
+from shaping.work import MAX_N, TooMuch, spend
 
 RUNS, MOMENTS = (16, 1_000), 16  # steps of the runs that are looked at, and at how many points of each
+MAX_DRAWN = 65_536  # answers in all draws of a group, each with a place in memory: of 256 answers 256 draws of all
 Case = tuple[Group, int]  # a group of N by its counts, and which kind of its answers: 0 correct, 1 wrong
 
 
 def check(design: Design, N: int) -> None:
     """Raise the DesignError that groups of N answers would meet: a parameter out of range, no value somewhere."""
+    check_size(design, N)
     for moment in moments(design):
         check_moment(design, N, moment)
         for fewer in usable_sizes(design, N, moment):
             check_moment(design, fewer, moment)
+
+
+def check_size(design: Design, N: int) -> None:
+    """Raise the DesignError of groups that are too small, or too large to look at each of their counts."""
+    if not 2 <= N <= MAX_N:
+        shown = f"more than {MAX_N:,} answers" if N > MAX_N else f"{max(N, -1)} answer{'s' * (N != 1)}"
+        raise DesignError(f"{design.source.path}: groups of {shown}: {_LIMITS[N > MAX_N].format(design.name)}")
+
+
+_LIMITS = (
+    "design {!r} compares answers to the same prompt\nhint: sample at least 2 answers a prompt",
+    "design {!r} is looked at for every number of correct ones\nhint: sample fewer answers a prompt",
+)
 
 
 def moments(design: Design) -> Iterator[Moment | None]:
@@ -50,11 +66,16 @@ def usable_sizes(design: Design, N: int, moment: Moment | None) -> list[int]:
 
     Empty if a missing answer is an error. Groups of which fewer are left get 0.
     """
-    sizes = []
-    for size in range(2, N) if design.drop_missing else ():
+    sizes: list[int] = []
+    if not design.drop_missing:
+        return sizes
+    check_size(design, N)
+    for size in range(2, N):
         try:
             check_ranges(design, size, moment)
             sizes.append(size)
+        except TooMuch:
+            raise
         except DesignError:  # a range that N answers keep and these do not: such a group is left out
             continue
     return sizes
@@ -62,10 +83,8 @@ def usable_sizes(design: Design, N: int, moment: Moment | None) -> list[int]:
 
 def check_moment(design: Design, N: int, moment: Moment | None) -> None:
     """`check` at one point of a run."""
-    if N < 2:
-        message = f"groups of {N} answer{'s' * (N != 1)}: design {design.name!r} compares answers to the same prompt"
-        raise DesignError(f"{design.source.path}: {message}\nhint: sample at least 2 answers a prompt")
     check_ranges(design, N, moment)
+    spend(8 * (N + 1))
     groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
     cases = [(group, kind) for group in groups for kind in group.present()]
     _refuse_gap(design, design.verdict, cases[:1], "`correct` must have a value for every score")
@@ -132,7 +151,11 @@ def broken_bound(design: Design, N: int, constants: Mapping[str, Real]) -> tuple
     names = {**constants, "N": Fraction(N)}
     for bound in design.bounds:
         value, low, high = (constant(node, names) for node in (bound.value, bound.low, bound.high))
-        if real.compare(value, low) < 0 or real.compare(value, high) > 0:
+        try:
+            outside = real.compare(value, low) < 0 or real.compare(value, high) > 0
+        except Unusable as error:
+            raise DesignError(located(bound.span, f"the range of {bound.name!r}: {error.args[0]}")) from None
+        if outside:
             return bound, value, low, high
     return None
 
@@ -150,6 +173,9 @@ def draw_shape(design: Design, node: Draws, N: int, moment: Moment | None) -> tu
         message = f"{real.show(count)} draws of {real.show(size)} answers each, from groups of {N}"
         hint = "size is 1..N; count is 1..4*N, and at most floor(N / size) of disjoint draws"
         raise DesignError(located(node.span, message, hint))
+    if count * size > MAX_DRAWN:
+        message = f"{count} draws of {size} answers each are more than {MAX_DRAWN:,} answers in all, a group"
+        raise DesignError(located(node.span, message, "fewer draws, or smaller ones"))
     return int(count), int(size)
 
 
@@ -164,9 +190,9 @@ Gap = tuple[Span, str] | tuple[Span, str, str]  # the place, what is missing the
 
 @dataclass
 class Gaps:
-    """Looks for a place where a formula might have no value. A part that was found sound is not looked at again."""
+    """Looks for a place where a formula might have no value. No part is looked at twice."""
 
-    sound: set[tuple[Node, int]] = field(default_factory=set)  # a node, and the identity of a list of cases
+    seen: dict[tuple[Node, int], Gap | None] = field(default_factory=dict)  # by node and identity of a list of cases
     split: dict[tuple[Node, int], tuple[list[Case], list[Case]]] = field(default_factory=dict)
     whole: dict[int, list[Case]] = field(default_factory=dict)
     filtered: bool = False  # does `keep` leave answers out of statistics over the batch?
@@ -174,12 +200,11 @@ class Gaps:
     def find(self, node: Node, cases: list[Case]) -> Gap | None:
         """The first such place among these cases, and what it would be; None if there is none."""
         key = (node, id(cases))
-        if key in self.sound or not cases:
+        if not cases:
             return None
-        found = self.counted(node, cases) if node.counted else self.rewarded(node, cases)
-        if found is None:
-            self.sound.add(key)
-        return found
+        if key not in self.seen:
+            self.seen[key] = self.counted(node, cases) if node.counted else self.rewarded(node, cases)
+        return self.seen[key]
 
     def counted(self, node: Node, cases: list[Case]) -> Gap | None:
         for group, kind in cases:
@@ -281,7 +306,14 @@ class Gaps:
 
 
 def safe(node: Apply, cases: list[Case]) -> bool:
-    """Has this operation a value for all rewards? Its operands have."""
+    """Is it known that this operation has a value for all rewards? Its operands have."""
+    try:
+        return _safe(node, cases)
+    except (Undefined, Unusable):  # a part without a value for some counts, or of which nobody knows its sign
+        return False
+
+
+def _safe(node: Apply, cases: list[Case]) -> bool:
     last = find_range(node.operands[-1], cases)
     match node.function.name:
         case "divide":

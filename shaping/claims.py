@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import prod
 
 from shaping.design import Design
 from shaping.document import Items, Mapping, Scalar, Value, read
@@ -37,6 +38,7 @@ from shaping.expression import parse
 from shaping.nodes import Apply, Name, Node, walk
 from shaping.objective import read_objective
 from shaping.vocabulary import ANSWER, CONSTANT, GROUP, OPERATORS
+from shaping.work import MAX_N, MAX_SETTINGS
 
 # The key of a claim's own argument, where it has other keys beside it. "" for those without an argument.
 ARGUMENT = {
@@ -170,6 +172,10 @@ class _Reader:
                 raise DesignError(located(key.span, f"unknown parameter {name!r} in 'when'", hint))
             parts = part.items if isinstance(part, Items) else (part,)
             found[name] = [constant(self.parsed(each, f"when.{name}", {}), {}) for each in parts]
+            if name == "N" and not all(each.denominator == 1 and 2 <= each <= MAX_N for each in found[name]):
+                raise DesignError(located(key.span, "N is not a whole number of answers", f"2 to {MAX_N:,}"))
+            if prod(map(len, found.values())) > MAX_SETTINGS:
+                raise DesignError(located(key.span, f"more than {MAX_SETTINGS:,} settings of parameters"))
         return found
 
     def condition(self, item: Scalar, kind: str) -> Node | None:
@@ -222,8 +228,10 @@ def _entries(value: Value | None, where: str) -> dict[str, tuple[Scalar, Value]]
 
 def _place(value: Scalar) -> tuple[int, int]:
     top, _, bottom = (part.strip() for part in value.text.partition("/"))
-    if not (top.isdecimal() and bottom.isdecimal() and 0 <= int(top) <= int(bottom) and int(bottom) >= 2):
-        raise DesignError(located(value.span, "a peak is n_pos / N", "peak: 8/32 is 8 correct answers of 32"))
+    short = all(part.isdecimal() and len(part) <= len(str(MAX_N)) for part in (top, bottom))
+    if not short or not int(top) <= int(bottom) or not 2 <= int(bottom) <= MAX_N:
+        hint = f"peak: 8/32 is 8 correct answers of 32; N is at most {MAX_N:,}"
+        raise DesignError(located(value.span, "a peak is n_pos / N", hint))
     return int(top), int(bottom)
 
 

@@ -19,6 +19,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable
+from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from shaping.claims import read_claims
@@ -27,6 +28,7 @@ from shaping.document import read_text
 from shaping.errors import DesignError, Source
 from shaping.params import assignments
 from shaping.sections import problems
+from shaping.work import MAX_SECONDS, seconds
 
 if TYPE_CHECKING:
     from shaping.judge import Judgement
@@ -38,6 +40,9 @@ WITH_N = ("check", "show", "explain", "derive", "plot", "compare")  # commands a
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):  # a file may have a name that no text can show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return options.run(options)
     except DesignError as error:
@@ -149,11 +154,9 @@ def run_explain(options: argparse.Namespace) -> int:
     for path in options.files:
         design = load(path, **assignments(options.param, PARAM))
         design.check(options.n)
-        found.append(explain(design, options.n))
-    if options.json:
-        print(json.dumps([each.json() for each in found], indent=2))
-    else:
-        print("\n\n".join(each.words() for each in found))
+        with seconds(MAX_SECONDS, path):
+            found.append(explain(design, options.n).json() if options.json else explain(design, options.n).words())
+    print(json.dumps(found, indent=2) if options.json else "\n\n".join(found))
     return 0
 
 
@@ -164,7 +167,8 @@ def run_derive(options: argparse.Namespace) -> int:
     if options.what.endswith((".yaml", ".yml")):
         if options.baseline:
             raise DesignError("--baseline goes with a formula; a file says it itself, as `baseline:`")
-        print(derive_file(options.what, options.n, params), end="")
+        with seconds(MAX_SECONDS, options.what):
+            print(derive_file(options.what, options.n, params), end="")
     else:
         print(derive(options.what, options.n, options.baseline or "others_mean", params), end="")
     return 0
@@ -189,7 +193,8 @@ def run_compare(options: argparse.Namespace) -> int:
     found = all_curves(options.files, options.n, _lists(options.param))
     if len(found) != 2:
         raise DesignError("compare takes one value for each --param")
-    print(comparison(*found))
+    with seconds(MAX_SECONDS, " and ".join(options.files)):
+        print(comparison(*found))
     if out:
         save(draw(found), out)
         print(f"\n{out}")

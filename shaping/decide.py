@@ -14,14 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 from shaping.claims import OF_VERDICTS, RELATIONS, Claim
 from shaping.design import Design, load
+from shaping.document import beside
 from shaping.errors import DesignError, located
 from shaping.real import General
 from shaping.rows import beyond_verdicts, by_verdicts, rows, settings
 from shaping.rules import on_row
+from shaping.work import MAX_SECONDS, seconds
 
 OF_RIGHT_AND_WRONG = ("sign_correct", "zero_when")  # say nothing of rewards between
 UP_TO = 64  # the largest N that is exhausted, if nobody says otherwise
@@ -46,6 +47,11 @@ def decide(design: Design, claims: Sequence[Claim], up_to: int = UP_TO) -> list[
     Raises:
       DesignError: a claim cannot be about this design, or leaves no group to look at.
     """
+    with seconds(MAX_SECONDS, design.source.path):
+        return _decided(design, claims, up_to)
+
+
+def _decided(design: Design, claims: Sequence[Claim], up_to: int) -> list[Verdict]:
     from shaping.search import search  # hypothesis, needed by claims alone
     from shaping.symbolic import prove
 
@@ -101,10 +107,7 @@ def exhaust(design: Design, claims: Sequence[Claim], others: dict[Claim, Design]
 
 
 def _other(design: Design, claim: Claim) -> Design:
-    path = Path(design.source.path).parent / claim.other.text
-    if not path.is_file():
-        raise DesignError(located(claim.other.span, f"there is no design {claim.other.text!r} beside this one"))
-    other = load(path)
+    other = load(beside(claim.other, design.source.path))
     for name, node in claim.params.items():
         if name not in other.params:
             there = ", ".join(other.params) or "none"
@@ -130,9 +133,5 @@ def takes_any_rewards(design: Design) -> bool:
 
 def _is_general(design: Design) -> bool:
     """Are there advantages that are neither rational nor sums of square roots?"""
-    N = 4
-    while True:  # the smallest group that the ranges allow, at least 4
-        row = next(rows(design, {}, [N]), None)
-        if row is not None:
-            return any(isinstance(value, General) for pair in row.pairs for value in pair)
-        N += 1
+    row = next(rows(design, {}, range(4, UP_TO + 1)), None)  # the smallest group that the ranges allow, at least 4
+    return row is not None and any(isinstance(value, General) for pair in row.pairs for value in pair)

@@ -30,6 +30,7 @@ from shaping.exact import verdict_pair
 from shaping.goal import Goal
 from shaping.params import read_params
 from shaping.real import Real, multiply, nearest, subtract
+from shaping.work import MAX_N
 
 BASELINES = {
     "none": "b is 0",
@@ -78,8 +79,8 @@ def derive(
         raise DesignError(f"unknown baseline {baseline!r}\nhint: {names_hint(baseline, BASELINES, 'baselines')}")
     if not all(isinstance(each, int) and each >= 1 for each in weighting):
         raise DesignError(f"a Beta{weighting} weighting: two whole numbers from 1, (1, 1) is uniform")
-    if N < 2:
-        raise DesignError(f"a group of {N} compares nothing: derive for groups of 2 or more")
+    if not 2 <= N <= MAX_N:
+        raise DesignError(f"groups of {N} answers: derive for 2 to {MAX_N:,}")
     return _written(Goal(text, N, params or {}), baseline, weighting)
 
 

@@ -21,6 +21,7 @@ from shaping.nodes import Draws, Name, Named, Node, parts, walk
 from shaping.params import Bound, Param
 from shaping.sections import Sections, read_design
 from shaping.vocabulary import ANSWER, CONSTANT, SIGNALS, TIME
+from shaping.work import bounded
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,10 +170,8 @@ class Design:
         """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
         from shaping.check import check  # check.py reads designs, so it is known only once one is in use
 
-        try:
+        with bounded(self.source.path):
             check(self, N)
-        except RecursionError:
-            raise DesignError(f"{self.source.path}: formulas and names nested too deep to compute") from None
 
     def __call__(
         self,
@@ -258,8 +257,6 @@ def own_params(path: str, given: Names[str, T]) -> dict[str, T]:
 
 
 def _design(source: Source, params: Names[str, object]) -> Design:
-    try:
+    with bounded(source.path):
         sections, resolved = read_design(source, params)
-    except RecursionError:
-        raise DesignError(f"{source.path}: formulas and names nested too deep to read") from None
     return Design(source, sections, resolved)

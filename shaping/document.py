@@ -10,19 +10,32 @@ duplicate keys (PyYAML alone keeps the last one silently).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import os
+import re
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Names
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import yaml
+from yaml.composer import Composer
+from yaml.parser import Parser
+from yaml.resolver import BaseResolver
 
 from shaping.errors import DesignError, Source, Span, located, names_hint
 
-MAX_TEXT = 64_000  # characters
-MAX_DEPTH = 10
+MAX_TEXT = 64_000  # characters, of a file and of all that it uses: 1,500 lines, and a second to read
+MAX_DEPTH = 32  # of mappings in mappings: eight designs, each written into the one that uses it, and their params
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+)  # what a terminal acts on, or no file can hold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scalar:
     text: str
     source: Source
@@ -76,8 +89,7 @@ def read(source: Source) -> Mapping:
     if len(source.text) > MAX_TEXT:
         raise DesignError(f"{source.path}: longer than {MAX_TEXT:,} characters; a design is a page of formulas")
     try:
-        _refuse_tricks(source)
-        node = yaml.compose(source.text, Loader=yaml.BaseLoader)
+        node = _Composer(_tokens(source)).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = mark.index if mark else 0
@@ -94,27 +106,66 @@ def read(source: Source) -> Mapping:
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a design file.
+    """The text of a design file, or the first MAX_TEXT + 1 characters of it.
 
     Raises:
       DesignError: it cannot be read, or is not text.
     """
+    with opened(path, "the design") as file:
+        return file.read(MAX_TEXT + 1)
+
+
+@contextmanager
+def opened(path: str | Path, what: str) -> Iterator[TextIO]:
+    """A file of text, to be read. Nothing is opened that waits for a writer, or never ends.
+
+    Raises:
+      DesignError: it is no file of text that can be read; found while it is read, too.
+    """
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
+        mode = os.stat(path).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):  # opening a folder says what is wrong by itself
+            with open(path, encoding="utf-8") as file:
+                yield file
+            return
+        reason = "it is no regular file"
+    except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a file of UTF-8 text"
-        raise DesignError(f"{path}: cannot read the design: {reason}") from None
+    except ValueError as error:
+        if isinstance(error, DesignError):
+            raise
+        reason = str(error)  # a path that no file can have
+    raise DesignError(f"{path}: cannot read {what}: {reason}")
 
 
-def flow(value: Value) -> str:
-    """The same value on one line, in YAML's flow style; every scalar in double quotes."""
+def beside(name: Scalar, path: str) -> Path:
+    """The file that the design at `path` calls by this name: of its own folder or below, links followed.
+
+    Raises:
+      DesignError: it is elsewhere, or is not there.
+    """
+    folder = Path(path).parent
+    found, inside = (Path(os.path.realpath(each)) for each in (folder / name.text, folder))
+    if Path(name.text).is_absolute() or not found.is_relative_to(inside):
+        hint = "a design uses files of its own folder, or below"
+        raise DesignError(located(name.span, f"{name.text!r} is outside the folder of the design", hint))
+    if not os.path.isfile(found):
+        there = ", ".join(sorted(file.name for file in folder.glob("*.yaml"))) or "none"
+        raise DesignError(located(name.span, f"there is no design {name.text!r}", f"designs in {folder}: {there}"))
+    return folder / name.text
+
+
+def flow(value: Value, edits: Names[Scalar, str]) -> str:
+    """The same value on one line, in YAML's flow style: every scalar in double quotes, or what `edits` has for it."""
     match value:
         case Scalar(text=text):
-            return json.dumps(text, ensure_ascii=False)
+            return edits[value] if value in edits else json.dumps(text, ensure_ascii=False)
         case Items(items=items):
-            return f"[{', '.join(map(flow, items))}]"
+            return f"[{', '.join(flow(part, edits) for part in items)}]"
         case Mapping(entries=entries):
-            pairs = (f"{json.dumps(key, ensure_ascii=False)}: {flow(part)}" for key, (_, part) in entries.items())
+            pairs = (
+                f"{json.dumps(key, ensure_ascii=False)}: {flow(part, edits)}" for key, (_, part) in entries.items()
+            )
             return f"{{{', '.join(pairs)}}}"
 
 
@@ -125,10 +176,31 @@ def edited(text: str, edits: list[tuple[Scalar, str]]) -> str:
     return text
 
 
-def _refuse_tricks(source: Source) -> None:
+class _Composer(Parser, Composer, BaseResolver):
+    """PyYAML's own, of tokens that were looked at before."""
+
+    def __init__(self, tokens: Iterable[yaml.Token]) -> None:
+        for base in (Parser, Composer, BaseResolver):
+            base.__init__(self)
+        self.tokens = deque(tokens)
+
+    def check_token(self, *choices: type) -> bool:
+        return bool(self.tokens) and (not choices or isinstance(self.tokens[0], choices))
+
+    def peek_token(self) -> yaml.Token:
+        return self.tokens[0]
+
+    def get_token(self) -> yaml.Token:
+        return self.tokens.popleft()
+
+
+def _tokens(source: Source) -> list[yaml.Token]:
+    """The tokens of a file, without what is refused."""
+    found = []
     depth = 0
     started = False
     for token in yaml.scan(source.text, Loader=yaml.BaseLoader):
+        found.append(token)
         span = source.span(token.start_mark.index, token.end_mark.index)
         match token:
             case yaml.AnchorToken() | yaml.AliasToken() | yaml.TagToken():
@@ -148,6 +220,7 @@ def _refuse_tricks(source: Source) -> None:
                 depth -= 1
         if depth > MAX_DEPTH:
             raise DesignError(located(span, f"nested more than {MAX_DEPTH} deep"))
+    return found
 
 
 def _value(node: yaml.Node, source: Source) -> Value:
@@ -193,4 +266,8 @@ def _scalar(node: yaml.ScalarNode, source: Source) -> Scalar:
         offsets.append(min(at, node.end_mark.index))
         at += 1
     offsets.append(offsets[-1] + 1 if offsets else node.start_mark.index)
-    return Scalar(node.value, source, tuple(offsets))
+    scalar = Scalar(node.value, source, tuple(offsets))
+    if unseen := UNSEEN.search(node.value):
+        message = f"character {unseen.group()!r} is written so that it cannot be seen"
+        raise DesignError(located(scalar.place(*unseen.span()), message, "leave it out"))
+    return scalar

@@ -17,8 +17,10 @@ message cannot be unpickled.
 from __future__ import annotations
 
 import difflib
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 
 class DesignError(ValueError):
@@ -41,11 +43,15 @@ class Source:
     def span(self, start: int, end: int) -> Span:
         """The stretch of characters start..end (0-based offsets), cut at the end of its first line."""
         start = min(start, len(self.text))
-        line_start = self.text.rfind("\n", 0, start) + 1
-        line_end = self.text.find("\n", start)
-        line_end = len(self.text) if line_end < 0 else line_end
+        line = bisect_right(self.line_starts, start)
+        line_start = self.line_starts[line - 1]
+        line_end = self.line_starts[line] - 1 if line < len(self.line_starts) else len(self.text)
         width = max(1, min(end, line_end) - start)
-        return Span(self, self.text.count("\n", 0, start) + 1, start - line_start + 1, width)
+        return Span(self, line, start - line_start + 1, width)
+
+    @cached_property
+    def line_starts(self) -> list[int]:
+        return [0, *(at + 1 for at, character in enumerate(self.text) if character == "\n")]
 
 
 @dataclass(frozen=True)
@@ -82,7 +88,7 @@ def names_hint(unknown: str, known: Iterable[str], what: str = "names here") -> 
     >>> names_hint("n_poss", ["n_pos", "n_neg", "k"])
     "did you mean 'n_pos'? names here: k, n_neg, n_pos"
     """
-    known = sorted(known)
+    known = sorted(set(known))
     close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
     guess = f"did you mean '{close[0]}'? " if close else ""
     return f"{guess}{what}: {', '.join(known) or 'none'}"

@@ -18,6 +18,7 @@ from shaping.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Num
 from shaping.real import Real, Undefined, Unusable
 from shaping.reductions import REDUCE, Weighed, total
 from shaping.vocabulary import ANSWER, BATCH
+from shaping.work import TooMuch, located_limit, spend
 
 
 @dataclass(eq=False)
@@ -42,7 +43,10 @@ class Group:
 
     def computed(self, node: Node, kind: int) -> Real:
         try:
+            spend(1)
             return self.compute(node, kind)
+        except TooMuch as error:
+            raise located_limit(error, node.span) from None
         except (Undefined, Unusable) as error:
             if not error.args[1:]:  # the innermost node is the place to show
                 error.args = (error.args[0], node.span)

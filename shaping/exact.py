@@ -15,6 +15,7 @@ from shaping.errors import DesignError, located
 from shaping.evaluate import Batch, Group
 from shaping.nodes import Draws
 from shaping.real import Real, Undefined, Unusable
+from shaping.work import bounded
 
 # An advantage for a correct and for a wrong answer; None where the group has no such answer.
 Pair = tuple[Real | None, Real | None]
@@ -53,11 +54,15 @@ def batch(
       signals: name → its numbers, for what the design reads besides rewards and scores.
       draws: for each `draws:` section and each group, the answers that each draw has.
     """
-    score_PN = reward_PN if score_PN is None else score_PN
+    with bounded(design.source.path):
+        return _batch(design, reward_PN, score_PN or reward_PN, signals or {}, draws or {}, moment)
+
+
+def _batch(design, reward_PN, score_PN, signals, draws, moment) -> list[list[Real]]:
     groups = Batch([], design.keep, design.before_keep)
     places = []  # of each answer of a group: which kind it is
     for i, (rewards, scores) in enumerate(zip(reward_PN, score_PN, strict=True)):
-        columns = {"r": rewards, "score": scores} | {name: values[i] for name, values in (signals or {}).items()}
+        columns = {"r": rewards, "score": scores} | {name: values[i] for name, values in signals.items()}
         answers = list(zip(*([Fraction(value) for value in column] for column in columns.values()), strict=True))
         # Answers that are alike are of one kind, so that large groups of few values are quick; draws tell them apart.
         kinds = list(enumerate(answers)) if draws else list(dict.fromkeys(answers))
@@ -74,7 +79,7 @@ def batch(
                     for kind, count in zip(kinds, counts, strict=True)
                 ],
                 groups,
-                {node: members[i] for node, members in (draws or {}).items()},
+                {node: members[i] for node, members in draws.items()},
             )
         )
     values = [_answers(design, group) for group in groups.groups]
@@ -91,7 +96,8 @@ def _verdict(design: Design, score: Fraction) -> Fraction:
 
 def table(design: Design, N: int, moment: Moment | None = None) -> list[Pair]:
     """For n_pos = 0..N: what a correct and what a wrong answer gets. For designs that are `tabulated`."""
-    return [pair(design, N, n_pos, moment) for n_pos in range(N + 1)]
+    with bounded(design.source.path):
+        return [pair(design, N, n_pos, moment) for n_pos in range(N + 1)]
 
 
 def verdict_pair(
@@ -108,7 +114,8 @@ def verdict_pair(
     known = [{name: Fraction(verdict) for name in ("correct", "r", "score")} for verdict in (1, 0)]
     names = shared(design, N, n_pos, moment) | dict(params or {})
     group = Group(names, list(zip((n_pos, N - n_pos), known, strict=True)))
-    values = iter(_answers(design, group))
+    with bounded(design.source.path):
+        values = iter(_answers(design, group))
     return tuple(next(values) if count else None for count, _ in group.kinds)
 
 

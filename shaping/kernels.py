@@ -19,6 +19,7 @@ For a whole batch, `as_one_group` makes it one group of P * N (or P) values.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import reduce
 
 import torch
@@ -230,11 +231,18 @@ def sum_of_draws(advantage_PM: Tensor, member_PMk: Tensor, like_PN: Tensor) -> T
 
 
 def smallest(*values: Tensor | float) -> Tensor:
-    return reduce(lambda a, b: torch.minimum(*_alike(a, b)), values)
+    return reduce(_either(min, torch.minimum), values)
 
 
 def largest(*values: Tensor | float) -> Tensor:
-    return reduce(lambda a, b: torch.maximum(*_alike(a, b)), values)
+    return reduce(_either(max, torch.maximum), values)
+
+
+def _either(of_numbers: Callable, of_tensors: Callable) -> Callable:
+    def pick(a: Tensor | float, b: Tensor | float) -> Tensor | float:
+        return of_numbers(a, b) if isinstance(a, float) and isinstance(b, float) else of_tensors(*_alike(a, b))
+
+    return pick
 
 
 def power(a: Tensor | float, b: Tensor | float) -> Tensor:

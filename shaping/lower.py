@@ -29,7 +29,7 @@ import torch
 from torch import fx
 
 from shaping import kernels, real
-from shaping.check import check_moment, draw_shape, safe, usable_sizes
+from shaping.check import check_moment, check_size, draw_shape, safe, usable_sizes
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, Span, located
 from shaping.exact import counted_group, table
@@ -37,6 +37,7 @@ from shaping.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Red
 from shaping.real import Real, Undefined, Unusable
 from shaping.reductions import whole
 from shaping.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS, TOKEN
+from shaping.work import bounded, spend
 
 _LOGICAL = {OPERATORS[name] for name in ("and", "or", "not")}
 _COMPARING = {OPERATORS[name] for name in ("less", "at_most", "more", "at_least", "equal", "unequal")}
@@ -63,11 +64,10 @@ def lowered(
     Raises:
       DesignError: a parameter is out of range, or the design has no value for some n_pos.
     """
-    try:
+    with bounded(design.source.path):
+        check_size(design, N)
         check_moment(design, N, moment)
         return _Lowering(design, N, dtype, moment, ragged).module().to(device)
-    except RecursionError:
-        raise DesignError(f"{design.source.path}: formulas and names nested too deep to compute") from None
 
 
 @lru_cache(maxsize=1024)
@@ -84,7 +84,8 @@ def lowered_draws(
     A function of its own, because P * draws * size is what a large batch has no memory for: apply.py calls it
     with as many prompts at a time as it has room for, which nothing else of another group enters.
     """
-    return _Lowering(design, N, dtype, moment).draws_module(node).to(device)
+    with bounded(design.source.path):
+        return _Lowering(design, N, dtype, moment).draws_module(node).to(device)
 
 
 @lru_cache(maxsize=1024)
@@ -92,7 +93,8 @@ def lowered_token(
     design: Design, N: int, dtype: torch.dtype = torch.float32, moment: Moment | None = None
 ) -> fx.GraphModule:
     """The `token:` section: token_logprob_BT, position_BT, mask_BT, then `token_inputs` as (B, 1) → advantage_BT."""
-    return _Lowering(design, N, dtype, moment).token_module()
+    with bounded(design.source.path):
+        return _Lowering(design, N, dtype, moment).token_module()
 
 
 def token_inputs(design: Design) -> list[Node]:
@@ -113,10 +115,11 @@ def token_inputs(design: Design) -> list[Node]:
 @lru_cache(maxsize=1024)
 def verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
     """score_PN, score_PN → whether each answer is correct; NaN is not looked for."""
-    lowering = _Lowering(design, 2, dtype, None)  # the predicate looks at one score, whatever the group's size
-    lowering.signals = {"r": lowering.placeholder("reward_PN"), "score": lowering.placeholder("score_PN")}
-    lowering.graph.output(lowering.correct())
-    return fx.GraphModule(lowering.root, lowering.graph, class_name="Verdict")
+    with bounded(design.source.path):
+        lowering = _Lowering(design, 2, dtype, None)  # the predicate looks at one score, whatever the group's size
+        lowering.signals = {"r": lowering.placeholder("reward_PN"), "score": lowering.placeholder("score_PN")}
+        lowering.graph.output(lowering.correct())
+        return fx.GraphModule(lowering.root, lowering.graph, class_name="Verdict")
 
 
 def source_code(design: Design, N: int) -> str:
@@ -148,19 +151,21 @@ class _Lowering:
         self.values: dict[Node, _Value] = {}  # nodes are equal only to themselves
         self.calls: dict[tuple, fx.Node] = {}  # the same call on the same operands is one node
         self.signals: dict[str, fx.Node] = {}
+        self.taken: set[str] = set()  # names of tables
         self.width = N  # values on the last axis
         self.out: fx.Node | None = None  # memory for the result, if the caller has some
         self.tables = True  # may n_pos be looked up? Not among the answers of a draw
 
     def module(self) -> fx.GraphModule:
         self.take_answers()
-        if self.design.tabulated and not self.ragged:
+        looked_up = self.design.tabulated and self.design.counts and not self.ragged  # else scores may be anything
+        if looked_up:
             self.out = self.graph.create_node("placeholder", "out_PN", (None,), name="out_PN")
         drawn = ((node, self.placeholder(f"drawn_{i}_PN")) for i, node in enumerate(self.design.draws))
         self.values |= {node: _Value(drawn_PN) for node, drawn_PN in drawn}
         if self.ragged:
             self.signals["present"] = self.placeholder("present_PN")
-        if self.design.tabulated and not self.ragged:
+        if looked_up:
             span = self.design.advantage.span
             columns = zip(*table(self.design, self.N, self.moment), strict=True)
             value = self.look_up([[self.rounded(x, span) for x in column] for column in columns], "advantage")
@@ -289,10 +294,7 @@ class _Lowering:
 
     def has_value(self, node: Apply) -> bool:
         """Is this operation defined for all rewards, wherever its operands are?"""
-        try:
-            return safe(node, self.cases)
-        except (Undefined, Unusable):  # an operand has none for some counts
-            return False
+        return safe(node, self.cases)
 
     def reduced(self, node: Reduce, name: str | None) -> _Value:
         row, inner = node.reduction, self.lower(node.operand)
@@ -364,6 +366,7 @@ class _Lowering:
 
     def weights_of(self, name: str, argument: Node, n: int) -> list[list[Fraction]]:
         group = self.groups[n if self.ragged else self.N][0]
+        spend(n + n * n // 50)  # n ratios of numbers of up to n bits
         k = whole(group.value(argument, 0), name, n - (name == "max_without"))
         match name:
             case "max_of":
@@ -478,9 +481,10 @@ class _Lowering:
         return self.call(kernels.pick, wrong_P1, right_P1, self.correct_value(), self.out, name=name)
 
     def buffer(self, column: list, label: str) -> fx.Node:
-        attribute = label
-        while hasattr(self.root, attribute):
-            attribute += "_"
+        attribute, more = label, itertools.count(2)
+        while attribute in self.taken or hasattr(self.root, attribute):
+            attribute = f"{label}_{next(more)}"
+        self.taken.add(attribute)
         dtype = torch.bool if isinstance(column[0], bool) else self.dtype
         self.root.register_buffer(attribute, torch.tensor(column, dtype=dtype), persistent=False)
         return self.graph.get_attr(attribute)

@@ -116,8 +116,9 @@ def trimmed(polynomial: Sequence[Fraction]) -> Polynomial:
 
 def times(a: Sequence[Fraction], b: Sequence[Fraction]) -> Polynomial:
     product = [Fraction(0)] * (len(a) + len(b) - 1)
+    there = [(j, y) for j, y in enumerate(b) if y]
     for i, x in enumerate(a):
-        for j, y in enumerate(b):
+        for j, y in there if x else ():
             product[i + j] += x * y
     return product
 
@@ -183,8 +184,9 @@ def polynomial(node: Node, constants: Mapping[str, Real]) -> Polynomial:
             return pass_at(count) if function.name == "pass_at" else log_p(count)
         case Apply(function=function, operands=(base, exponent)) if function.infix == "**":
             result = [Fraction(1)]
+            factor = polynomial(base, constants)
             for _ in range(_whole(exponent, constants)):
-                result = times(result, polynomial(base, constants))
+                result = _times(result, factor)
             return result
         case Apply(function=function, operands=operands) if function.infix in ("+", "-", "*", "/"):
             sides = [polynomial(operand, constants) for operand in operands]
@@ -196,10 +198,16 @@ def polynomial(node: Node, constants: Mapping[str, Real]) -> Polynomial:
                 case "negate":
                     return [-a for a in sides[0]]
                 case "multiply":
-                    return times(*sides)
+                    return _times(*sides)
                 case "divide" if len(trimmed(sides[1])) == 1 and sides[1][0]:
                     return [a / sides[1][0] for a in sides[0]]
     raise Unusable("no polynomial in p")
+
+
+def _times(a: Polynomial, b: Polynomial) -> Polynomial:
+    if len(a) + len(b) - 2 > MAX_DEGREE:
+        raise Unusable(f"a degree is a whole number up to {MAX_DEGREE:,}")
+    return times(a, b)
 
 
 def _is_number(node: Node) -> bool:

@@ -16,6 +16,7 @@ from shaping.design import Design, load, own_params
 from shaping.errors import DesignError
 from shaping.exact import Pair, verdict_pair
 from shaping.rows import beyond_verdicts
+from shaping.work import MAX_SECONDS, seconds
 
 GRID = 201  # points between p = 0 and p = 1
 
@@ -52,6 +53,11 @@ def curves(design: Design, N: int, varied: Sequence[str] = ()) -> Curves:
     if why := beyond_verdicts(design):
         raise DesignError(f"design {design.name!r} has no curves over n_pos: {why}")
     design.check(N)
+    with seconds(MAX_SECONDS, design.source.path):
+        return _curves(design, N, varied)
+
+
+def _curves(design: Design, N: int, varied: Sequence[str]) -> Curves:
     moment = design.moment(0, 1) if design.clock else None
     pairs = tuple(verdict_pair(design, N, n_pos, moment) for n_pos in range(N + 1))
     correct, wrong = ([None if pair[i] is None else real.nearest(pair[i]) for pair in pairs] for i in (0, 1))

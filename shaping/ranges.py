@@ -47,8 +47,21 @@ _SIGNALS = {
 }
 
 
-def find_range(node: Node, cases: list[Case]) -> Range:
-    """The range of `node` over these groups. Every part of it has a value there."""
+def find_range(node: Node, cases: list[Case], known: dict[Node, Range] | None = None) -> Range:
+    """The range of `node` over these groups. Every part of it has a value there.
+
+    `known`: what was found before for the same groups; a `let` has one range wherever it is used.
+    """
+    known = {} if known is None else known
+    if node not in known:
+        known[node] = _found(node, cases, known)
+    return known[node]
+
+
+def _found(node: Node, cases: list[Case], known: dict[Node, Range]) -> Range:
+    def inner(part: Node) -> Range:
+        return find_range(part, cases, known)
+
     if node.counted:
         values = [group.value(node, kind) for group, kind in cases]
         return Range(_least(values), real.negate(_least([real.negate(value) for value in values])))
@@ -56,20 +69,20 @@ def find_range(node: Node, cases: list[Case]) -> Range:
         case Name(name=name):
             return _SIGNALS.get(name, Range())
         case Named(body=body):
-            return find_range(body, cases)
+            return inner(body)
         case Choose(operands=(_, then, otherwise)):
-            return _either(find_range(then, cases), find_range(otherwise, cases))
+            return _either(inner(then), inner(otherwise))
         case Fallback(body=body, flat=flat):
-            return _either(find_range(body, cases), find_range(flat, cases))
+            return _either(inner(body), inner(flat))
         case Reduce(reduction=reduction, operand=operand):
             if reduction.name in ("std", "var", "count", "rank"):
                 return Range(ZERO)
-            inner = find_range(operand, cases)
+            found = inner(operand)
             if reduction.name == "sum":
-                return Range(ZERO if inner.not_negative else None)
-            return inner
+                return Range(ZERO if found.not_negative else None)
+            return found
         case Apply(function=function, operands=operands):
-            return _applied(function.name, [find_range(operand, cases) for operand in operands])
+            return _applied(function.name, [inner(operand) for operand in operands])
     return Range()
 
 

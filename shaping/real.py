@@ -18,14 +18,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import comb, inf, isqrt
+from math import comb, inf, isqrt, ldexp
+from weakref import WeakValueDictionary
 
 from mpmath.ctx_iv import MPIntervalContext
 from mpmath.libmp import from_rational, round_ceiling, round_floor
 
+from shaping.work import counted_calls, is_bounded, spend
+
 _iv = MPIntervalContext()
 _PRECISIONS = (80, 160, 320, 640, 1280, 2560)
-_MAX_BITS = 1 << 16  # of one integer; beyond this a formula is a mistake, not mathematics
+_MAX_BITS = 1 << 16  # of one integer; beyond this a formula is a mistake, not mathematics: p**N of 1,024 has 10,000
 
 
 class Undefined(ArithmeticError):
@@ -41,13 +44,24 @@ class Surd:
     terms: tuple[tuple[Fraction, Fraction], ...]  # (coefficient, radicand)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class General:
+    """Made by `_general` alone: the same operation on the same operands is one object, so == need not look inside."""
+
     operation: str  # a key of _ENCLOSE
     operands: tuple[Real, ...]
 
 
 Real = Fraction | Surd | General
+_made: WeakValueDictionary[tuple, General] = WeakValueDictionary()
+
+
+def _general(operation: str, *operands: Real) -> General:
+    spend(1)
+    found = _made.get((operation, operands))
+    if found is None:
+        found = _made.setdefault((operation, operands), General(operation, operands))
+    return found
 
 
 # ── Arithmetic ──────────────────────────────────────────────────────────────
@@ -55,12 +69,12 @@ Real = Fraction | Surd | General
 
 def add(a: Real, b: Real) -> Real:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
-        return a + b
+        return _sized(a + b)
     if a == 0 or b == 0:
         return b if a == 0 else a
     if isinstance(a, General) or isinstance(b, General):
         (c, x), (d, y) = _times(a), _times(b)
-        return multiply(c + d, x) if x == y else General("add", (a, b))
+        return multiply(_sized(c + d), x) if x == y else _general("add", a, b)
     return _collect(_terms(a) + _terms(b))
 
 
@@ -73,19 +87,19 @@ def _times(a: Real) -> tuple[Fraction, Real]:
 
 def multiply(a: Real, b: Real) -> Real:
     if isinstance(a, Fraction) and isinstance(b, Fraction):
-        _limit(_bits(a) + _bits(b))
-        return a * b
+        return _sized(a * b)
     if a == 0 or b == 0:
         return Fraction(0)
     if isinstance(a, General) or isinstance(b, General):
         (c, x), (d, y) = _times(a), _times(b)
-        rest = y if x == 1 else x if y == 1 else General("multiply", (x, y))
-        return rest if c * d == 1 else General("multiply", (c * d, rest))
+        rest = y if x == 1 else x if y == 1 else _general("multiply", x, y)
+        factor = multiply(c, d)
+        return rest if factor == 1 else _general("multiply", factor, rest)
     if isinstance(a, Fraction):
         a, b = b, a
     if isinstance(b, Fraction):
-        return Surd(tuple((c * b, q) for c, q in a.terms))
-    return _collect([(c * d, p * q) for c, p in _terms(a) for d, q in _terms(b)])
+        return Surd(tuple((multiply(c, b), q) for c, q in a.terms))
+    return _collect([(multiply(c, d), multiply(p, q)) for c, p in _terms(a) for d, q in _terms(b)])
 
 
 def negate(a: Real) -> Real:
@@ -103,8 +117,8 @@ def divide(a: Real, b: Real) -> Real:
         return multiply(a, 1 / b)
     if isinstance(b, Surd) and len(b.terms) == 1:
         ((c, q),) = b.terms  # 1 / (c sqrt q) = sqrt(q) / (c q)
-        return multiply(a, _collect([(1 / (c * q), q)]))
-    return General("divide", (a, b)) if a != 0 else Fraction(0)
+        return multiply(a, _collect([(1 / multiply(c, q), q)]))
+    return _general("divide", a, b) if a != 0 else Fraction(0)
 
 
 def power(a: Real, b: Real) -> Real:
@@ -119,6 +133,7 @@ def power(a: Real, b: Real) -> Real:
             return divide(Fraction(1), power(a, -b))
         if isinstance(a, Fraction):
             _limit(_bits(a) * exponent)
+            spend(1 + (_bits(a) * exponent >> 10))
             return a**exponent
         if isinstance(a, Surd) and exponent <= 16:
             result: Real = Fraction(1)
@@ -134,7 +149,7 @@ def power(a: Real, b: Real) -> Real:
         if sign(b) < 0:
             raise Undefined("division by zero")
         return Fraction(0)
-    return General("power", (a, b))
+    return _general("power", a, b)
 
 
 def sqrt(a: Real) -> Real:
@@ -142,17 +157,17 @@ def sqrt(a: Real) -> Real:
         raise Undefined("square root of a negative number")
     if a == 0:
         return Fraction(0)
-    return _collect([(Fraction(1), a)]) if isinstance(a, Fraction) else General("sqrt", (a,))
+    return _collect([(Fraction(1), a)]) if isinstance(a, Fraction) else _general("sqrt", a)
 
 
 def log(a: Real) -> Real:
     if sign(a) <= 0:
         raise Undefined("logarithm of a number that is not positive")
-    return Fraction(0) if a == 1 else General("log", (a,))
+    return Fraction(0) if a == 1 else _general("log", a)
 
 
 def exp(a: Real) -> Real:
-    return Fraction(1) if a == 0 else General("exp", (a,))
+    return Fraction(1) if a == 0 else _general("exp", a)
 
 
 def sigmoid(a: Real) -> Real:
@@ -166,7 +181,7 @@ def tanh(a: Real) -> Real:
 def log_gamma(a: Real) -> Real:
     if sign(a) <= 0:
         raise Undefined("log_gamma of a number that is not positive")
-    return Fraction(0) if a in (1, 2) else General("log_gamma", (a,))
+    return Fraction(0) if a in (1, 2) else _general("log_gamma", a)
 
 
 def floor(a: Real) -> Fraction:
@@ -191,12 +206,13 @@ def binomial(n: Real, k: Real) -> Fraction:
     if n < 0 or not 0 <= k <= n:
         return Fraction(0)
     _limit(min(k, n - k) * n.bit_length())
-    return Fraction(comb(n, k))
+    return _sized(Fraction(comb(n, k)))
 
 
 def compare(a: Real, b: Real) -> int:
     """-1, 0 or 1: the sign of a - b."""
     if isinstance(a, Fraction) and isinstance(b, Fraction):
+        spend(_cost(_bits(a) + _bits(b)))
         return (a > b) - (a < b)
     if a == b:
         return 0
@@ -226,9 +242,21 @@ def sign(a: Real) -> int:
             return 1
         if high < 0:
             return -1
-    if to_sympy(a).equals(0):
+    if _is_zero(a):
         return 0
     raise Unusable(f"cannot decide whether {show(a)} is zero")
+
+
+def _is_zero(a: Real) -> bool:
+    """What sympy says within so many calls; False if it says nothing."""
+    import sympy.tensor  # noqa: F401  here, so that its import is not counted
+    from sympy.core.cache import clear_cache
+
+    if is_bounded():
+        clear_cache()  # what was looked at before must not decide how far this gets
+    with counted_calls():
+        return bool(to_sympy(a).equals(0))
+    return False
 
 
 # ── Out of the exact world ──────────────────────────────────────────────────
@@ -285,10 +313,10 @@ _ENCLOSE = {
     "add": lambda a, b: a + b,
     "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b,
-    "power": lambda a, b: _iv.exp(b * _iv.log(a)),
+    "power": lambda a, b: _exp(b * _iv.log(a)),
     "sqrt": _iv.sqrt,
     "log": _iv.log,
-    "exp": _iv.exp,
+    "exp": lambda a: _exp(a),
     "log_gamma": _iv.loggamma,
 }
 
@@ -296,12 +324,29 @@ _ENCLOSE = {
 def _enclose(a: Real, known: dict[int, object]):
     if id(a) not in known:
         if isinstance(a, Fraction):
+            spend(_cost(_bits(a)))
             known[id(a)] = _interval(a, a)
         elif isinstance(a, Surd):
             known[id(a)] = _interval(*_surd_bounds(a, _iv.prec))
         else:
-            known[id(a)] = _ENCLOSE[a.operation](*(_enclose(operand, known) for operand in a.operands))
+            spend(6 + (_iv.prec**2 >> (9 if a.operation == "log_gamma" else 14)))
+            parts = [_enclose(operand, known) for operand in a.operands]
+            known[id(a)] = _within(_ENCLOSE[a.operation](*parts))
     return known[id(a)]
+
+
+def _within(interval, before: int = _MAX_BITS, behind: int = _MAX_BITS):
+    """An interval that can be computed with: no end has more than so many bits before or behind the point."""
+    for _, mantissa, exponent, length in interval._mpi_:
+        if mantissa and not -behind <= exponent + length <= before:
+            raise Unusable("a value too large or too small to compute with")
+    return interval
+
+
+def _exp(a):
+    return _iv.exp(
+        _within(a, before=64)
+    )  # beyond that what follows has to be too large, and mpmath would take its time
 
 
 def _enclosures(a: Real) -> Iterator[tuple[Fraction, Fraction]]:
@@ -323,12 +368,20 @@ def _interval(low: Fraction, high: Fraction):
 
 def _surd_bounds(a: Surd, precision: int) -> tuple[Fraction, Fraction]:
     roots = [(c, _root_bounds(q, precision)) for c, q in a.terms]
-    low, high = (sum((c * root[(c < 0) ^ end] for c, root in roots), Fraction(0)) for end in (False, True))
+    low, high = (_sum([multiply(c, root[(c < 0) ^ end]) for c, root in roots]) for end in (False, True))
     return low, high
+
+
+def _sum(values: list[Fraction]) -> Fraction:
+    result = Fraction(0)
+    for value in values:
+        result = add(result, value)
+    return result
 
 
 def _root_bounds(q: Fraction, precision: int) -> tuple[Fraction, Fraction]:
     """Two rationals with sqrt(q) between them, of at least that many equal bits: sqrt(n / d) = sqrt(n d) / d."""
+    spend(_cost(2 * max(_bits(q), precision)))
     product = q.numerator * q.denominator
     shift = max(0, precision - product.bit_length() // 2)
     root = isqrt(product << 2 * shift)
@@ -354,9 +407,9 @@ def _collect(terms: list[tuple[Fraction, Fraction]]) -> Fraction | Surd:
     classes: list[list[Fraction]] = [[Fraction(0), Fraction(1)]]
     for coefficient, radicand in terms:
         for known in classes:
-            ratio = _square_root(radicand / known[1])
+            ratio = _square_root(multiply(radicand, 1 / known[1]))
             if ratio is not None:
-                known[0] += coefficient * ratio
+                known[0] = add(known[0], multiply(coefficient, ratio))
                 break
         else:
             classes.append([coefficient, radicand])
@@ -367,27 +420,46 @@ def _collect(terms: list[tuple[Fraction, Fraction]]) -> Fraction | Surd:
 
 
 def _square_root(q: Fraction) -> Fraction | None:
+    spend(_cost(_bits(q)))
     top, bottom = isqrt(q.numerator), isqrt(q.denominator)
     exact = top * top == q.numerator and bottom * bottom == q.denominator
     return Fraction(top, bottom) if exact else None
 
 
 def _round(q: Fraction, mantissa: int, min_exponent: int) -> float:
-    if not q:
-        return 0.0
-    exponent = abs(q.numerator).bit_length() - q.denominator.bit_length() - mantissa
-    if abs(q) >= Fraction(2) ** (exponent + mantissa):
+    spend(1)
+    top, bottom = abs(q.numerator), q.denominator
+    exponent = top.bit_length() - bottom.bit_length() - mantissa
+    if _shifted(top, -exponent - mantissa) >= _shifted(bottom, exponent + mantissa):
         exponent += 1
     exponent = max(exponent, min_exponent)
-    # Fraction.__round__ rounds halves to even, which is the tie rule of floats too.
-    value = float(round(q / Fraction(2) ** exponent) * Fraction(2) ** exponent)
+    top, bottom = _shifted(top, -exponent), _shifted(bottom, exponent)
+    whole, rest = divmod(top, bottom)
+    whole += 2 * rest > bottom or (2 * rest == bottom and whole % 2)  # halves go to the even neighbour
+    value = ldexp(whole if q > 0 else -whole, exponent)
     if mantissa == 24 and abs(value) >= 2.0**128:
         raise OverflowError("too large for float32")
     return value
 
 
+def _shifted(whole: int, bits: int) -> int:
+    return whole << bits if bits > 0 else whole
+
+
 def _bits(q: Fraction) -> int:
     return max(q.numerator.bit_length(), q.denominator.bit_length())
+
+
+def _cost(bits: int) -> int:
+    """Units of work of a sum or a product of rationals so long: their common divisors take the square of it."""
+    return 1 + (bits * bits >> 20)
+
+
+def _sized(q: Fraction) -> Fraction:
+    bits = _bits(q)
+    spend(_cost(bits))
+    _limit(bits)
+    return q
 
 
 def _limit(bits: int) -> None:

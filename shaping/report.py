@@ -36,6 +36,7 @@ from shaping.judge import Judgement, files, judge_all
 from shaping.objective import weight
 from shaping.real import Real, Surd, Unusable
 from shaping.rows import Row, beyond_verdicts, in_range, is_count, whole_numbers
+from shaping.work import MAX_SECONDS, seconds
 
 SIZES = (4, 8, 16, 32)
 MOST_COUNT = 16  # the largest k that has a curve, if the default is not larger
@@ -146,6 +147,11 @@ def shown(design: Design) -> dict:
     why = beyond_verdicts(design)
     if why:
         return {"why": f"verdicts do not decide what an answer gets, {why}"}
+    with seconds(MAX_SECONDS, design.source.path):
+        return _shown(design)
+
+
+def _shown(design: Design) -> dict:
     moments = [design.moment(step, STEPS) for step in range(STEPS + 1)] if design.clock else [None]
     places = list(dict.fromkeys(moments))
     counts, tables, errors = _counts(design, len(places)), {}, []

@@ -11,16 +11,19 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 from shaping import dynamics
 from shaping.check import broken_bound, moments
 from shaping.design import Design, Moment
+from shaping.errors import DesignError, located
 from shaping.evaluate import constant
 from shaping.exact import Pair, verdict_pair
 from shaping.nodes import Draws, Name, walk
 from shaping.params import Param
 from shaping.real import Real
 from shaping.vocabulary import BATCH
+from shaping.work import MAX_SETTINGS
 
 Values = Mapping[str, Sequence[Fraction]]  # name of a parameter, or N → the values to look at
 
@@ -72,7 +75,11 @@ def rows(design: Design, when: Values, sizes: Sequence[int]) -> Iterator[Row]:
     """All rows of groups of these sizes, or of those in `when`; settings that a range forbids are left out."""
     points = list(moments(design))
     for N in (int(value) for value in when["N"]) if "N" in when else sizes:
-        choices = [[(name, value) for value in _values(param, N, when)] for name, param in design.params.items()]
+        values = {name: _values(param, N, when) for name, param in design.params.items()}
+        if prod(map(len, values.values())) > MAX_SETTINGS:
+            what = f"more than {MAX_SETTINGS:,} settings of its parameters for groups of {N}"
+            raise DesignError(f"{design.source.path}: {what}\nhint: smaller ranges, or `when:` with fewer values")
+        choices = [[(name, Fraction(value)) for value in each] for name, each in values.items()]
         for params in map(dict, itertools.product(*choices)):
             for moment in points:
                 if not in_range(design, N, params, moment):
@@ -108,13 +115,17 @@ def is_count(param: Param) -> bool:
     return reaches and param.schedule is None
 
 
-def _values(param: Param, N: int, when: Values) -> Sequence[Fraction]:
+def _values(param: Param, N: int, when: Values) -> Sequence[Fraction | int]:
     if param.name in when:
         return when[param.name]
-    return [Fraction(value) for value in whole_numbers(param, N)] if is_count(param) else [param.value]
+    return whole_numbers(param, N) if is_count(param) else [param.value]
 
 
 def whole_numbers(param: Param, N: int) -> range:
     """Those in the range of a parameter for groups of N."""
     low, high = (constant(node, {"N": Fraction(N)}) for node in (param.low, param.high))
-    return range(-int(-low // 1), int(high // 1) + 1)
+    found = range(-int(-low // 1), int(high // 1) + 1)
+    if found.stop - found.start > MAX_SETTINGS:
+        message = f"more than {MAX_SETTINGS:,} whole numbers for groups of {N}"
+        raise DesignError(located(param.high.span, message, "a range that reaches to N is tried number by number"))
+    return found

@@ -16,15 +16,18 @@ from shaping.evaluate import Group, constant
 from shaping.exact import verdict_pair
 from shaping.nodes import Apply, Name, Node, walk
 from shaping.objective import derivative, polynomial, to_bernstein, weight
-from shaping.real import Real, Unusable
+from shaping.real import Real, Undefined, Unusable
 from shaping.rows import Row
 
 
 def on_row(claim: Claim, row: Row, other: Design | None) -> str | None:
     """What breaks the claim; `other` is the design of a claim about two."""
-    if claim.kind in RELATIONS:
-        return _related(claim, row, _pairs_of_other(claim, row, other))
-    return _CHECKS[claim.kind](claim, row)
+    try:
+        if claim.kind in RELATIONS:
+            return _related(claim, row, _pairs_of_other(claim, row, other))
+        return _CHECKS[claim.kind](claim, row)
+    except (Undefined, Unusable, OverflowError) as error:
+        raise DesignError(located(claim.span, f"{claim.text}: {error.args[0]}, for {row.where()}")) from None
 
 
 def _each(row: Row, breaks: Callable[[int], str | None]) -> str | None:

@@ -21,9 +21,10 @@ from shaping.check import draw_shape, moments
 from shaping.claims import Claim
 from shaping.decide import OF_RIGHT_AND_WRONG, Verdict, takes_any_rewards
 from shaping.design import Design, loads
+from shaping.errors import DesignError, located
 from shaping.evaluate import Group, constant
 from shaping.nodes import Draws
-from shaping.real import Real
+from shaping.real import Real, Undefined, Unusable
 from shaping.rows import in_range
 from shaping.rules import other_params, sides, truth
 from shaping.vocabulary import ANSWER, BATCH
@@ -69,16 +70,25 @@ def search(design: Design, claim: Claim, other: Design | None, before: Verdict |
 def _found(design: Design, claim: Claim, other: Design | None) -> Batch | None:
     """The smallest batch that breaks the claim, of those that were made."""
 
+    undecided: list[DesignError] = []
+
     def breaks(batch: Batch) -> bool:
-        return failure(design, claim, other, batch) is not None
+        try:
+            return failure(design, claim, other, batch) is not None
+        except (Undefined, Unusable) as error:
+            undecided.append(DesignError(located(claim.span, f"{claim.text}: {error.args[0]}, for {batch}")))
+            return True
 
     quiet = settings(
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     try:
-        return find(batches(design, claim, other), breaks, settings=quiet)
+        found = find(batches(design, claim, other), breaks, settings=quiet)
     except NoSuchExample:
         return None
+    if undecided:
+        raise undecided[-1]
+    return found
 
 
 @st.composite

@@ -21,18 +21,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from collections.abc import Mapping as Names
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from os.path import realpath
 from pathlib import Path
 from typing import TypeVar
 
-from shaping.document import Mapping, Scalar, Value, edited, flow, read, read_text
+from shaping.document import MAX_TEXT, Mapping, Scalar, Value, beside, edited, flow, read, read_text
 from shaping.errors import DesignError, Source, Span, located
 from shaping.expression import MAX_DEPTH, parse
 from shaping.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Number, Reduce, walk
 from shaping.params import Bound, Param, fresh_name, read_params
+from shaping.size import refuse_too_large
 from shaping.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS, SIGNALS, TOKEN
 
 SECTIONS = (
@@ -52,6 +55,7 @@ SECTIONS = (
 DEFAULT_VERDICT = "score >= 1"
 T = TypeVar("T")
 MAX_USE = 8  # designs that use designs that use ...
+MAX_USED = 64  # used designs in all: two uses of two uses of ... double
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,13 @@ def read_design(source: Source, chosen: Names[str, object]) -> tuple[Sections, s
     """
     reader, edits = _reader(source, chosen, None)
     sections = reader.sections()
-    return sections, edited(source.text, edits + reader.edits)
+    bounds = (node for bound in sections.bounds for node in (bound.value, bound.low, bound.high))
+    refuse_too_large([*filter(None, (sections.advantage, sections.token, sections.keep, sections.verdict)), *bounds])
+    resolved = edited(source.text, edits + reader.edits)
+    if len(resolved) > MAX_TEXT:
+        message = f"longer than {MAX_TEXT:,} characters with the designs that it uses written into it"
+        raise DesignError(f"{source.path}: {message}")
+    return sections, resolved
 
 
 def problems(source: Source, chosen: Names[str, object]) -> list[DesignError]:
@@ -121,9 +131,11 @@ class _Reader:
         given: Names[str, Node],
         chain: list[str],
         errors: list[DesignError] | None = None,
+        used_lengths: list[int] | None = None,
     ) -> None:
         self.top, self.source, self.params, self.chain = top, source, params, chain
         self.errors = errors  # where mistakes are collected; None: the first is raised
+        self.used_lengths = [] if used_lengths is None else used_lengths  # characters of each used file, of all readers
         self.broken: set[str] = set()  # names whose formula is wrong
         self.done: dict[str, Node] = {}
         self.open: list[str] = []  # the lets being read, outermost first
@@ -199,9 +211,9 @@ class _Reader:
     def formula(self, value: Value, where: str, section: str = "") -> Node:
         if not isinstance(value, Scalar):
             raise DesignError(located(value.span, f"'{where}' is one formula", "write it on one line"))
-        names = {*self.params, *self.signals, *self.lets, *self.used}
-        names |= {name for name, row in SIGNALS.items() if row.section in ("", section)}
-        names |= {"drawn"} if self.draws else set()
+        own = (self.params, self.signals, self.lets, self.used, ["drawn"] if self.draws else [])
+        built_in = (name for name, row in SIGNALS.items() if row.section in ("", section))
+        names = itertools.chain(built_in, *own)  # listed only where a message needs them
 
         def lookup(name: str, span: Span) -> Node | None:
             if name in SIGNALS and SIGNALS[name].section == section == "token":
@@ -431,11 +443,14 @@ class _Reader:
                 values = params.entries
         if isinstance(design, Mapping):  # written out in this file
             top, source, chain = design, self.source, self.chain
+            self.used_lengths.append(0)
         elif isinstance(design, Scalar):
             top, source = self.other(design)
             chain = [*self.chain, source.path]
         else:
             raise DesignError(located(design.span, "a used design is the name of a file", "grpo: grpo.yaml"))
+        if len(self.used_lengths) > MAX_USED:
+            raise DesignError(located(design.span, f"more than {MAX_USED} used designs in all"))
         params, _ = read_params(top.get("params"), {}, source)
         given: dict[str, Node] = {}
         for name, param in params.items():
@@ -451,7 +466,7 @@ class _Reader:
             if name not in params:
                 there = ", ".join(params) or "none"
                 raise DesignError(located(key.span, f"the used design has no parameter {name!r}", f"it has: {there}"))
-        reader = _Reader(top, source, params, given, chain)
+        reader = _Reader(top, source, params, given, chain, used_lengths=self.used_lengths)
         advantage = reader.sections().advantage
         self.refuse_what_is_not_passed_on(reader, advantage, design)
         self.bounds += [
@@ -460,26 +475,24 @@ class _Reader:
         ]
         self.signals |= reader.signals
         if isinstance(design, Scalar):
-            self.edits.append((design, flow(_inlined(top, reader.edits))))
+            self.edits.append((design, flow(top, dict(reader.edits))))
         else:
             self.edits += reader.edits
         return advantage
 
     def other(self, name: Scalar) -> tuple[Mapping, Source]:
-        folder = Path(self.source.path).parent
-        path = folder / name.text
-        if Path(name.text).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
-            hint = "a design uses files of its own folder, or below"
-            raise DesignError(located(name.span, f"{name.text!r} is outside the folder of the design", hint))
+        path = beside(name, self.source.path)
         if len(self.chain) > MAX_USE:
             raise DesignError(located(name.span, f"more than {MAX_USE} designs, each using the next"))
-        if any(path.resolve() == Path(seen).resolve() for seen in self.chain):
+        if any(realpath(path) == realpath(seen) for seen in self.chain):
             circle = " → ".join([*(Path(seen).name for seen in self.chain), path.name])
             raise DesignError(located(name.span, f"a design uses itself: {circle}"))
-        if not path.is_file():
-            there = ", ".join(sorted(file.name for file in folder.glob("*.yaml"))) or "none"
-            raise DesignError(located(name.span, f"there is no design {name.text!r}", f"designs in {folder}: {there}"))
         source = Source(str(path), read_text(path))
+        self.used_lengths.append(len(source.text))
+        if sum(self.used_lengths) > MAX_TEXT:
+            raise DesignError(
+                located(name.span, f"the designs that it uses have more than {MAX_TEXT:,} characters in all")
+            )
         return read(source), source
 
     def refuse_what_is_not_passed_on(self, reader: _Reader, advantage: Node, where: Value) -> None:
@@ -517,11 +530,3 @@ def _replaced(node: Node, name: str, new: Node) -> Node:
 
 def _text(value: Value) -> str:
     return " ".join(value.text.split()) if isinstance(value, Scalar) else ""
-
-
-def _inlined(value: Value, edits: list[tuple[Scalar, str]]) -> Value:
-    """The mapping of a used file with what it uses itself written into it."""
-    if not edits:
-        return value
-    text = edited(edits[0][0].source.text, edits)
-    return read(Source(edits[0][0].source.path, text))

@@ -8,9 +8,7 @@ A design that looks at more than verdicts has no such table.
 
 from __future__ import annotations
 
-from fractions import Fraction
-
-from shaping import exact, real
+from shaping import dynamics, exact, real
 from shaping.design import Design
 from shaping.rows import beyond_verdicts
 from shaping.vocabulary import SIGNALS
@@ -46,12 +44,9 @@ def _facts(design: Design) -> str:
 
 def _table(design: Design, N: int, moment) -> list[str]:
     lines = [f"{'n_pos':>5}  {'correct':>10}  {'wrong':>10}  {'eta':>10}"]
-    for n_pos in range(N + 1):
-        values = exact.advantages(design, [1] * n_pos + [0] * (N - n_pos), moment=moment)
-        correct, wrong = values[0] if n_pos else None, values[-1] if n_pos < N else None
-        eta: real.Real = Fraction(0)
-        for value in values:
-            eta = real.add(eta, real.absolute(value))
+    pairs = [exact.verdict_pair(design, N, n_pos, moment) for n_pos in range(N + 1)]
+    for n_pos, (correct, wrong) in enumerate(pairs):
+        eta = dynamics.eta_at(pairs, n_pos)
         lines.append(f"{n_pos:5}  {_number(correct):>10}  {_number(wrong):>10}  {_number(eta):>10}")
     return lines
 

@@ -5,6 +5,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+collect_ignore = ["fuzz/coverage.py"]  # needs atheris; scripts/fuzz.sh installs it
+
 # The same examples on every machine, and no time limit that a busy core could miss.
 settings.register_profile(
     "reproducible",

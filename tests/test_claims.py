@@ -210,7 +210,7 @@ MISTAKES = {
     "not: {not: zero_sum}": "a `not` in a `not`",
     "peak: 1/4 of it": "a peak is n_pos / N",
     "monotone: {correct: up}": "'monotone' of what?",
-    "equals: gone.yaml": "there is no design 'gone.yaml' beside this one",
+    "equals: gone.yaml": "there is no design 'gone.yaml'",
     "n_pos + n_neg": "this claims nothing",
     "A > correct": "a claim over single answers and over `correct` or `wrong`",
     "equals: {design: d.yaml, per: group}": "'per' is of proportional_to",
