@@ -89,9 +89,7 @@ def test_no_openrlhf_at_all_is_said(monkeypatch):
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    with pytest.raises(
-        patch.IncompatibleOpenRLHF, match="not installed; supported: 0.10.2, 0.10.3, .* 0.11.2"
-    ):
+    with pytest.raises(patch.IncompatibleOpenRLHF, match="not installed; supported: 0.10.2, 0.10.3, .* 0.11.2"):
         patch.check_openrlhf()
 
 
