@@ -114,7 +114,7 @@ def _meaning(text: str) -> str:
         design = read(Source("design.yaml", text))
     except DesignError:
         return text
-    return flow(type(design)({key: entry for key, entry in design.entries.items() if key != "claims"}, design.span))
+    return flow(type(design)({key: entry for key, entry in design.entries.items() if key != "claims"}, design.span), {})
 
 
 def _named(text: str | None) -> str:

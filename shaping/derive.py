@@ -80,7 +80,7 @@ def derive(
     if not all(isinstance(each, int) and each >= 1 for each in weighting):
         raise DesignError(f"a Beta{weighting} weighting: two whole numbers from 1, (1, 1) is uniform")
     if not 2 <= N <= MAX_N:
-        raise DesignError(f"groups of {N} answers: derive for 2 to {MAX_N:,}")
+        raise DesignError(f"groups of N = {N} answers: derive for 2 to {MAX_N:,}")
     return _written(Goal(text, N, params or {}), baseline, weighting)
 
 
