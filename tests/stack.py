@@ -6,12 +6,16 @@ processes and writes down every experience that reaches an actor; `batches` sort
 
 import json
 import os
+import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +24,7 @@ from passk_rlhf.tasks import maze as task
 ROOT = Path(__file__).parent.parent
 POLICY = ROOT / "passk_rlhf" / "tasks" / "maze_policy"
 MAZE = ROOT / "passk_rlhf" / "tasks" / "maze.py"
+RAY = Path(sys.executable).with_name("ray")
 PROMPTS, N = 16, 8  # of a step
 RECORDED = ("rewards", "scores", "advantages", "action_mask", "action_log_probs", "rollout_log_probs", "sequences")
 
@@ -71,13 +76,49 @@ def arguments(design, n_samples_per_prompt=N, actors=1):
     )
 
 
-def run_to_the_end(job, run, timeout=600):
+def run_to_the_end(job, run, timeout=600, **variables):
     """Run the job with its output in RUN/log and its experiences in RUN/record; return (exit status, log)."""
+    given = environment(run / "record") | variables
     with (run / "log").open("ab") as log:
-        done = subprocess.run(
-            job, cwd=ROOT, env=environment(run / "record"), stdout=log, stderr=log, timeout=timeout, check=False
-        )
+        done = subprocess.run(job, cwd=ROOT, env=given, stdout=log, stderr=log, timeout=timeout, check=False)
     return done.returncode, (run / "log").read_text(errors="replace")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@contextmanager
+def ray_head(record, gpus, cpus):
+    """A Ray head of our own in a folder of its own, whose workers record: (its address, its address for jobs)."""
+    # Ray's sockets live in its folder, and the path of a socket may have 107 characters.
+    folder = Path(tempfile.mkdtemp(prefix="ray"))
+    port, jobs = free_port(), free_port()
+    options = f"--head --block --num-gpus={gpus} --num-cpus={cpus} --port={port} --dashboard-port={jobs}"
+    log = (folder / "head.log").open("wb")
+    process = subprocess.Popen(
+        [RAY, "start", *options.split(), f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"],
+        cwd=folder,
+        env=environment(record) | {"RAY_USAGE_STATS_ENABLED": "0", "DS_ACCELERATOR": "cpu"},
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.time() + 60
+        while time.time() < deadline:
+            with socket.socket() as sock:
+                if sock.connect_ex(("127.0.0.1", jobs)) == 0:
+                    break
+            assert process.poll() is None, (folder / "head.log").read_text()
+            time.sleep(0.5)
+        yield f"127.0.0.1:{port}", f"http://127.0.0.1:{jobs}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)  # the head and what it started, nothing else
+        process.wait(timeout=60)
+        shutil.rmtree(folder)
 
 
 def batches(record):

@@ -2,21 +2,13 @@
 
 import json
 import os
-import shutil
-import signal
-import socket
 import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
 
 import pytest
-from stack import PROMPTS, ROOT, N, command, environment
+from stack import PROMPTS, RAY, ROOT, N, command, ray_head
 
 pytestmark = pytest.mark.stack
 
-RAY = Path(sys.executable).with_name("ray")
 # No estimator of OpenRLHF, and no file of configs/; it sees how far the run is, lengths and log-probabilities.
 DESIGN = """name: mine
 use: {base: rest.yaml}
@@ -27,41 +19,11 @@ advantage:
 REST = "name: rest\nadvantage: -length / 10\n"
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @pytest.fixture
 def head(tmp_path):
-    """A Ray head of our own in a folder of its own; its address for jobs."""
-    # Ray's sockets live in its folder, and the path of a socket may have 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="ray"))
-    port, jobs = free_port(), free_port()
-    options = f"--head --block --num-gpus=2 --num-cpus=4 --port={port} --dashboard-port={jobs} --temp-dir={folder}"
-    log = (tmp_path / "head.log").open("wb")
-    process = subprocess.Popen(
-        [RAY, "start", *options.split(), "--node-ip-address=127.0.0.1", "--dashboard-host=127.0.0.1"],
-        cwd=folder,
-        env=environment(tmp_path / "record") | {"RAY_USAGE_STATS_ENABLED": "0"},
-        stdout=log,
-        stderr=log,
-        start_new_session=True,
-    )
-    try:
-        deadline = time.time() + 60
-        while time.time() < deadline:
-            with socket.socket() as sock:
-                if sock.connect_ex(("127.0.0.1", jobs)) == 0:
-                    break
-            assert process.poll() is None, (tmp_path / "head.log").read_text()
-            time.sleep(0.5)
-        yield f"http://127.0.0.1:{jobs}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)  # the head and what it started, nothing else
-        process.wait(timeout=60)
-        shutil.rmtree(folder)
+    """The address for jobs of a Ray head of our own."""
+    with ray_head(tmp_path / "record", gpus=2, cpus=4) as (_, jobs):
+        yield jobs
 
 
 def submit(head, *entrypoint):

@@ -24,6 +24,7 @@ from stack import (
     gap,
     groups,
     metrics,
+    ray_head,
     run_to_the_end,
     write_mazes,
 )
@@ -49,11 +50,11 @@ RUNS = {
     " --eval.dataset {run}/test.jsonl --eval.steps 2 --eval.n_samples_per_prompt 4 --eval.temperature 1",
     "sharded": f"{TWO_ACTORS} --ds.zero_stage 3 --ref.num_gpus_per_node 2 --train.colocate_actor_ref"
     " --algo.kl.init_coef 0.1 --algo.kl.use_loss --algo.kl.estimator k3",
-    "async": "--train.async_enable --train.async_queue_size 2 --algo.dynamic_filtering_enable",
-    "partial rollouts": "--train.async_enable --train.partial_rollout_enable --rollout.vllm_generate_batch_size 18",
+    "async": "--train.async_enable --train.async_queue_size 2 --algo.dynamic_filtering_enable"
+    " --train.partial_rollout_enable --rollout.vllm_generate_batch_size 18",
     "one machine": "--train.colocate_all --ref.num_gpus_per_node 1 --algo.kl.init_coef 0.2 --algo.kl.estimator k1",
-    "agent": f"--train.agent_func_path {ROOT}/tests/agent.py",
-    "lora": "--ds.lora.rank 8 --ds.lora.alpha 32 --actor.adam.lr 5e-3",
+    "agent and adapters": f"--train.agent_func_path {ROOT}/tests/agent.py"
+    " --ds.lora.rank 8 --ds.lora.alpha 32 --actor.adam.lr 5e-3",
 }
 
 
@@ -63,16 +64,27 @@ def k_of(step):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def head(tmp_path_factory):
+    """One Ray for all runs: its address, and the file that its workers record to."""
+    record = tmp_path_factory.mktemp("head") / "record"
+    with ray_head(record, gpus=4, cpus=5) as (address, _):
+        yield address, record
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, head):
     """Name of a run → its folder and the samples of each step, once it has ended well. Each is done once."""
+    address, record = head
 
     @functools.cache
     def run_of(name):
         run = tmp_path_factory.mktemp("run")
         write_mazes(run / "test.jsonl", 8, seed=9)
         flags = RUNS[name].format(run=run).split()
-        status, log = run_to_the_end([*command(run, steps=STEPS, prompts=PROMPTS), *flags, *DESIGN], run)
+        job = [*command(run, steps=STEPS, prompts=PROMPTS), *flags, *DESIGN, "--device", "cpu"]
+        status, log = run_to_the_end(job, run, RAY_ADDRESS=address)
         assert status == 0, log[-8000:]
+        record.rename(run / "record")
         return run, batches(run / "record")
 
     return run_of
@@ -136,7 +148,7 @@ def test_groups_without_a_mixed_outcome_were_filtered_before_the_design_saw_them
 
 
 def test_vllm_generated_with_the_adapters_of_every_step(trained):
-    run, steps = trained("lora")
+    run, steps = trained("agent and adapters")
     fresh = max(gap(batch, "action_log_probs") for batch in steps)
     add_first_policy(steps[-1])
     assert fresh < 0.005 and gap(steps[-1], "first_policy") > max(0.02, 8 * fresh)
