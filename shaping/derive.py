@@ -79,8 +79,10 @@ def derive(
         raise DesignError(f"unknown baseline {baseline!r}\nhint: {names_hint(baseline, BASELINES, 'baselines')}")
     if not all(isinstance(each, int) and each >= 1 for each in weighting):
         raise DesignError(f"a Beta{weighting} weighting: two whole numbers from 1, (1, 1) is uniform")
-    if not 2 <= N <= MAX_N:
-        raise DesignError(f"groups of N = {N} answers: derive for 2 to {MAX_N:,}")
+    if N < 2:
+        raise DesignError(f"a group of {N} compares nothing: derive for groups of 2 or more")
+    if N > MAX_N:
+        raise DesignError(f"groups of more than {MAX_N:,} answers are not derived for: smaller groups, with --n")
     return _written(Goal(text, N, params or {}), baseline, weighting)
 
 

@@ -29,6 +29,7 @@ from yaml.resolver import BaseResolver
 from shaping.errors import DesignError, Source, Span, located, names_hint
 
 MAX_TEXT = 64_000  # characters, of a file and of all that it uses: 1,500 lines, and a second to read
+MAX_SCALARS = 5_000  # keys and values; in a page of formulas there are a hundred
 MAX_DEPTH = 32  # of mappings in mappings: eight designs, each written into the one that uses it, and their params
 UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
@@ -197,7 +198,7 @@ class _Composer(Parser, Composer, BaseResolver):
 def _tokens(source: Source) -> list[yaml.Token]:
     """The tokens of a file, without what is refused."""
     found = []
-    depth = 0
+    scalars = depth = 0
     started = False
     for token in yaml.scan(source.text, Loader=yaml.BaseLoader):
         found.append(token)
@@ -212,6 +213,9 @@ def _tokens(source: Source) -> list[yaml.Token]:
                 started = True
             case yaml.ScalarToken() | yaml.KeyToken():
                 started = True
+                scalars += isinstance(token, yaml.ScalarToken)
+                if scalars > MAX_SCALARS:
+                    raise DesignError(located(span, f"more than {MAX_SCALARS:,} keys and values", "leave some out"))
             case yaml.BlockMappingStartToken() | yaml.BlockSequenceStartToken():
                 depth += 1
             case yaml.FlowMappingStartToken() | yaml.FlowSequenceStartToken():

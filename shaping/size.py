@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from shaping.errors import DesignError, located
 from shaping.nodes import Node, parts
 
-MAX_PARTS = 4_000  # numbers, names and operations; a `let` counts once: twenty times the largest of configs/
+MAX_PARTS = 4_000  # numbers, names and operations; a `let` counts once: fifty times the largest of configs/
 MAX_NESTED = 150  # a level is four calls of Python, which stops at 1,000
 
 

@@ -21,6 +21,7 @@ MAX_CALLS = 4_000_000  # of functions within sympy, to decide whether one number
 MAX_N = 1_024  # answers in a group: four times what is common in training
 MAX_SETTINGS = 10_000  # of the parameters of a claim, for one N: two that count to 64 have 4,096
 MAX_SECONDS = 60  # on the CPU, for a file in commands that prove, search or draw; none of configs/ needs ten
+AGAIN = 0.2  # seconds until it is tried again to end something: what a destructor raises, Python drops
 
 _left: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
@@ -116,11 +117,13 @@ def seconds(most: int, what: str) -> Iterator[None]:
         raise _Stopped
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, most)
+    signal.setitimer(signal.ITIMER_VIRTUAL, most, AGAIN)
     try:
-        yield
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     except _Stopped:
         raise TooMuch(f"{what}: not done after {most} seconds of computing\nhint: {HINT}") from None
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)

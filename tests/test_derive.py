@@ -276,7 +276,7 @@ def test_others_mean_needs_one_degree_less():
     ("arguments", "message"),
     [
         (("p", 8, "mean"), "unknown baseline 'mean'"),
-        (("p", 1), "groups of N = 1 answers: derive for 2 to 1,024"),
+        (("p", 1), "groups of 2 or more"),
         (("q", 8), "unknown name 'q' in 'objective'"),
         (("phi: p", 8), "unknown name 'p' in 'phi'"),
         (("phi: 1 / n_pos", 8), "division by zero"),

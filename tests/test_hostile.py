@@ -146,8 +146,8 @@ ATTACKS = {
         8,
         r"d.yaml:\d+:\d+: nested more than 150 deep, with the names in it written out",
     ),
-    "four thousand names": (several(4_000, "{0}"), 8, ""),
-    "four thousand parameters": (several(4_000, "{0}", section="params"), 8, ""),
+    "two thousand names": (several(2_000, "{0}"), 8, ""),
+    "two thousand parameters": (several(2_000, "{0}", section="params"), 8, ""),
     "three thousand minus signs": (
         formula("-" * 3_000 + "1"),
         8,
@@ -161,8 +161,12 @@ ATTACKS = {
         "d.yaml:1:1: 4096 draws of 1024 answers each are more than 65,536 answers in all, a group",
     ),
     # ------------------------------------------------------------ YAML
-    "sixty thousand characters of commas": ("advantage: r\nclaims: [" + "a," * 31_000 + "]", 4, ""),
-    "a key twenty thousand times": ("let: {" + "a:," * 20_000 + "}", 4, "d.yaml:1:10: duplicate key 'a'"),
+    "sixty thousand characters of commas": (
+        "advantage: r\nclaims: [" + "a," * 31_000 + "]",
+        4,
+        r"d.yaml:2:\d+: more than 5,000 keys and values",
+    ),
+    "a key twenty thousand times": ("let: {" + "a:," * 20_000 + "}", 4, r"d.yaml:1:\d+: more than 5,000 keys and values"),
     "a megabyte": ("#" * 2**20, 4, "d.yaml: longer than 64,000 characters; a design is a page of formulas"),
     "a thousand brackets": (formula("[" * 1_000), 4, "d.yaml:1:43: nested more than 32 deep"),
     "aliases of aliases": (
@@ -334,6 +338,19 @@ def test_what_ends_a_command_leaves_no_alarm_behind():
     began = time.process_time()
     while time.process_time() < began + 1.2:
         sum(range(1_000))
+
+
+def test_what_is_dropped_where_python_drops_errors_is_raised_again():
+    class Busy:
+        def __del__(self):
+            until = time.process_time() + 0.3
+            while time.process_time() < until:
+                sum(range(1_000))
+
+    with pytest.raises(work.TooMuch, match="d.yaml: not done after 0.1 seconds"), work.seconds(0.1, "d.yaml"):
+        Busy()  # the first attempt is within its destructor
+        while True:
+            sum(range(1_000))
 
 
 def test_what_is_allowed_is_allowed_anew_to_each_design():
