@@ -166,7 +166,11 @@ ATTACKS = {
         4,
         r"d.yaml:2:\d+: more than 5,000 keys and values",
     ),
-    "a key twenty thousand times": ("let: {" + "a:," * 20_000 + "}", 4, r"d.yaml:1:\d+: more than 5,000 keys and values"),
+    "a key twenty thousand times": (
+        "let: {" + "a:," * 20_000 + "}",
+        4,
+        r"d.yaml:1:\d+: more than 5,000 keys and values",
+    ),
     "a megabyte": ("#" * 2**20, 4, "d.yaml: longer than 64,000 characters; a design is a page of formulas"),
     "a thousand brackets": (formula("[" * 1_000), 4, "d.yaml:1:43: nested more than 32 deep"),
     "aliases of aliases": (

