@@ -138,7 +138,8 @@ def test_two_actors_split_groups_took_three_optimizer_steps_and_evaluated_once(t
 def test_the_reference_model_was_there(trained):
     run, steps = trained("sharded")
     assert all(len({sample["pid"] for sample in batch}) == 2 for batch in steps)
-    assert [line["kl"] > 1e-6 for line in metrics(run)] == [False, True, True]  # the policy left it after one step
+    first, *_, last = (line["kl"] for line in metrics(run))
+    assert first < 1e-6 < last  # the policy has left it
 
 
 def test_groups_without_a_mixed_outcome_were_filtered_before_the_design_saw_them(trained):
