@@ -131,7 +131,8 @@ def _loop(function: Callable, batch: Batch) -> Tensor:
     advantage_B = torch.empty_like(signal_B[0])
     row_PN = torch.arange(LOOPED * N, device=advantage_B.device).view(LOOPED, N)
     for rows in row_PN:
-        advantage_B[rows] = function(*(column[rows].unsqueeze(0) for column in signal_B)).squeeze(0)
+        found = function(*(column[rows].unsqueeze(0) for column in signal_B))
+        advantage_B[rows] = (found[0] if isinstance(found, tuple) else found).squeeze(0)  # with `token:` a tuple
     return advantage_B
 
 

@@ -78,6 +78,13 @@ def test_bench_prints_ratios(capsys, monkeypatch):
     assert [len(line.split()) for line in lines[3:]] == [5, 4] and float(lines[3].split()[1]) > 0
 
 
+def test_bench_takes_a_design_with_a_token_section(capsys, monkeypatch):
+    monkeypatch.setattr("shaping.bench.BUDGET", 0)
+    monkeypatch.setattr("shaping.bench.LOOPED", 16)
+    assert main(["bench", str(ROOT / "configs" / "entropy_tokens.yaml"), "--prompts", "2000"]) == 0
+    assert re.search(r"^entropy_tokens( +[\d.,]+){3}$", capsys.readouterr().out, re.MULTILINE)
+
+
 def test_checking_a_file_from_a_cold_start_takes_less_than_two_seconds():
     times = []
     for _ in range(2):  # the better of two: another process may have the core
