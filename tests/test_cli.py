@@ -1,6 +1,7 @@
 """`python -m shaping` says what is wrong, all of it, and shows what a design does."""
 
 import json
+import re
 import subprocess
 import sys
 import time
