@@ -27,6 +27,7 @@ from shaping.design import load, loads, own_params
 from shaping.document import read_text
 from shaping.errors import DesignError, Source
 from shaping.params import assignments
+from shaping.real import told
 from shaping.sections import problems
 from shaping.work import MAX_SECONDS, seconds
 
@@ -154,7 +155,7 @@ def run_explain(options: argparse.Namespace) -> int:
     for path in options.files:
         design = load(path, **assignments(options.param, PARAM))
         design.check(options.n)
-        with seconds(MAX_SECONDS, path):
+        with seconds(MAX_SECONDS, path), told(path):
             found.append(explain(design, options.n).json() if options.json else explain(design, options.n).words())
     print(json.dumps(found, indent=2) if options.json else "\n\n".join(found))
     return 0
@@ -193,7 +194,8 @@ def run_compare(options: argparse.Namespace) -> int:
     found = all_curves(options.files, options.n, _lists(options.param))
     if len(found) != 2:
         raise DesignError("compare takes one value for each --param")
-    with seconds(MAX_SECONDS, " and ".join(options.files)):
+    both = " and ".join(options.files)
+    with seconds(MAX_SECONDS, both), told(both):
         print(comparison(*found))
     if out:
         save(draw(found), out)

@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 import sympy
 from sympy import Expr, Integer, Rational, Symbol
 
+from shaping import powers
 from shaping.design import Design
 from shaping.nodes import Apply, Choose, Fallback, Name, Named, Node, Number, Reduce, walk
 from shaping.vocabulary import ANSWER, GROUP
 
 C, D = Symbol("c", positive=True, integer=True), Symbol("d", positive=True, integer=True)
 MIXED, ALL_WRONG, ALL_RIGHT = (C, D), (Integer(0), D), (C, Integer(0))
-MAX_BRANCHES, MAX_OPERATIONS = 64, 2_000
+MAX_BRANCHES, MAX_OPERATIONS, MAX_DEGREE = 64, 2_000, 256
 Pair = tuple[Expr | None, Expr | None]
 
 
@@ -68,7 +69,10 @@ class Form:
     def value(self, node: Node, verdict: int | None) -> Expr:
         key = (node, verdict if node.scope == ANSWER else None)
         if key not in self.known:
-            self.known[key] = _finite(self.computed(node, verdict))
+            try:
+                self.known[key] = _finite(self.computed(node, verdict))
+            except powers.TooLarge as error:
+                raise NoForm(error.args[0]) from None
         return self.known[key]
 
     def computed(self, node: Node, verdict: int | None) -> Expr:
@@ -151,7 +155,7 @@ class Form:
     def binomial(self, n: Expr, k: Expr) -> Expr:
         c, d = self.counts
         if n.is_Integer and k.is_Integer:
-            return sympy.binomial(n, k) if n >= 0 else Integer(0)
+            return powers.binomial(n, k) if n >= 0 else Integer(0)
         for base, lowest in ((d, 1), (c, 1), (c + d, 2)):
             less = sympy.expand(base - n)
             if base != 0 and less.is_Integer and 0 <= less <= lowest:
@@ -164,7 +168,7 @@ class Form:
         """C(n - less, k) as C(n, k0) times a rational function, where k = k0 - b for a parameter k0."""
         top = [s for s in k.free_symbols if s.name.startswith("param_")]
         if k.is_Integer:
-            return sympy.ff(n - less, k) / sympy.factorial(k) if k >= 0 else Integer(0)
+            return powers.falling(n - less, k) if k >= 0 else Integer(0)
         below = sympy.expand(top[0] - k) if len(top) == 1 else None
         if below is None or not below.is_Integer or not 0 <= below <= 1:
             raise NoForm("binomial")
@@ -209,10 +213,10 @@ _SYMPY: dict[str, Callable[..., Expr]] = {
     "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b,
     "negate": lambda a: -a,
-    "power": lambda a, b: a**b,
+    "power": powers.power,
     "sqrt": lambda a: sympy.sqrt(sympy.factor(sympy.together(a))),
     "log": sympy.log,
-    "exp": sympy.exp,
+    "exp": powers.exp,
     "abs": sympy.Abs,
 }
 
@@ -240,6 +244,7 @@ def sign_of(value: Expr) -> int | None:
 
 def _forms(value: Expr) -> Iterator[Expr]:
     """The same with c and d as they are, and as 1 + something: c + d - 1 is positive."""
+    _refuse_large(value)
     yield (value := sympy.factor(sympy.together(value)))
     more = {symbol: 1 + Symbol(f"{symbol}0", nonnegative=True, integer=True) for symbol in (C, D)}
     top, bottom = (sympy.expand(part) for part in sympy.fraction(sympy.together(value.subs(more))))
@@ -257,14 +262,23 @@ def is_zero(value: Expr) -> bool:
     value = sympy.sympify(value)
     if value.is_number:
         return bool(value.equals(0))
-    if value.count_ops() > MAX_OPERATIONS:
-        raise NoForm("too large")
+    _refuse_large(value)
     roots = value.replace(
         lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q == 2,
         lambda e: sympy.factor(sympy.together(e.base)) ** e.exp,
     )
     top = sympy.expand(sympy.fraction(sympy.together(roots))[0])
     return top == 0
+
+
+def _refuse_large(value: Expr) -> None:
+    """What could not be multiplied out: (c + d)**1000 has a thousand terms, and a product of such a million."""
+    exponents = {part.base: abs(part.exp) for part in value.atoms(sympy.Pow) if part.exp.is_Rational}
+    if (
+        value.count_ops() > MAX_OPERATIONS
+        or sum(exponents.get(part, 1) for part in value.atoms(sympy.Add)) > MAX_DEGREE
+    ):
+        raise NoForm("too large")
 
 
 def has_sign(value: Expr | None, sign: int) -> bool:

@@ -22,6 +22,7 @@ from shaping import real
 from shaping.design import Design, Moment
 from shaping.evaluate import Group
 from shaping.nodes import Apply, Choose, Fallback, Name, Named, Node, Reduce, walk
+from shaping.powers import TooLarge
 from shaping.recognize import arcsin_text
 from shaping.series import ONE, SIZE, TINY, NotFound, NoValue, P, Q, Series, number, values
 from shaping.vocabulary import ANSWER, CONSTANT
@@ -55,6 +56,8 @@ def limit(design: Design, moment: Moment | None = None) -> Limit:
         wrong = _Group(constants, Series({Fraction(1): P})).value(design.advantage, 1)
     except NoValue:
         raise NotFound("the formulas have no value for large groups") from None
+    except (TooLarge, real.Undefined, real.Unusable) as error:
+        raise NotFound(error.args[0]) from None
     difference = right - wrong
     if difference.is_zero():
         raise NotFound("large terms cancel" if difference.error is not None else "the weight is 0")

@@ -53,7 +53,7 @@ def curves(design: Design, N: int, varied: Sequence[str] = ()) -> Curves:
     if why := beyond_verdicts(design):
         raise DesignError(f"design {design.name!r} has no curves over n_pos: {why}")
     design.check(N)
-    with seconds(MAX_SECONDS, design.source.path):
+    with seconds(MAX_SECONDS, design.source.path), real.told(design.source.path):
         return _curves(design, N, varied)
 
 

@@ -16,6 +16,7 @@ sympy. `nearest` rounds once, at the end, correctly.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb, inf, isqrt, ldexp
@@ -24,6 +25,7 @@ from weakref import WeakValueDictionary
 from mpmath.ctx_iv import MPIntervalContext
 from mpmath.libmp import from_rational, round_ceiling, round_floor
 
+from shaping.errors import DesignError
 from shaping.work import counted_calls, is_bounded, spend
 
 _iv = MPIntervalContext()
@@ -257,6 +259,17 @@ def _is_zero(a: Real) -> bool:
     with counted_calls():
         return bool(to_sympy(a).equals(0))
     return False
+
+
+@contextmanager
+def told(path: str) -> Iterator[None]:
+    """What no float holds, or nobody can decide, becomes the DesignError of the design at `path`."""
+    try:
+        yield
+    except OverflowError:
+        raise DesignError(f"{path}: a number beyond the range of floats") from None
+    except (Undefined, Unusable) as error:
+        raise DesignError(f"{path}: {error.args[0]}") from None
 
 
 # ── Out of the exact world ──────────────────────────────────────────────────

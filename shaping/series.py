@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import sympy
 
-from shaping import real
+from shaping import powers, real
 
 P, Q = sympy.symbols("p q", positive=True)
 SAMPLES = [
@@ -128,7 +128,7 @@ class Series:
         shift = at * Fraction(int(exponent.p), int(exponent.q)) if at else Fraction(0)
         whole = exponent.is_integer and exponent > 0 and exponent <= ORDERS
         factors = [sympy.binomial(exponent, j) for j in range(int(exponent) + 1 if whole else _needed(rest))]
-        return _taylor(factors, rest, exact=whole) * Series({shift: coefficient**exponent})
+        return _taylor(factors, rest, exact=whole) * Series({shift: powers.power(coefficient, exponent)})
 
     def of(self, function: Callable, name: str) -> Series:
         """A smooth function of what stays finite, by Taylor's series."""
@@ -143,6 +143,8 @@ class Series:
         middle, x = self.terms.get(Fraction(0), sympy.Integer(0)), sympy.Dummy()
         rest = Series({e: c for e, c in self.terms.items() if e < 0}, self.error)
         factors = []
+        if middle.has(sympy.exp) or (middle.is_number and abs(sympy.N(middle, 15)) > powers.MAX_BITS):
+            raise NotFound("a function of too large a number")
         for j in range(_needed(rest)):
             factors.append(sympy.diff(function(x), x, j).subs(x, middle) / sympy.factorial(j))
         return _taylor(factors, rest, exact=False)

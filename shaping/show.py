@@ -47,7 +47,8 @@ def _table(design: Design, N: int, moment) -> list[str]:
     pairs = [exact.verdict_pair(design, N, n_pos, moment) for n_pos in range(N + 1)]
     for n_pos, (correct, wrong) in enumerate(pairs):
         eta = dynamics.eta_at(pairs, n_pos)
-        lines.append(f"{n_pos:5}  {_number(correct):>10}  {_number(wrong):>10}  {_number(eta):>10}")
+        with real.told(design.source.path):
+            lines.append(f"{n_pos:5}  {_number(correct):>10}  {_number(wrong):>10}  {_number(eta):>10}")
     return lines
 
 

@@ -336,6 +336,32 @@ def test_commands_that_prove_and_search_are_ended_by_the_clock_of_the_cpu(comman
     assert seconds < 1 + SECONDS
 
 
+SYMBOLS = {
+    "a tower of powers": "-9**9**9",
+    "a binomial of a billion": "binomial(10**9, 5*10**8) * correct",
+    "a million draws": "binomial(n_neg, 10**6) - r",
+    "a tower of exponentials": "exp(exp(exp(30))) * correct",
+    "an exponential that is a power": "exp(10**9 * log(9)) - r",
+    "an irrational tower": "9**(9**(9**(2**0.5 * 30))) * r",
+    "a root to a large power": "sqrt(2)**(10**9)",
+    "a sum to a large power": "(n_pos + n_neg)**(10**6) - r",
+    "powers of powers of a sum": "((n_pos + 2)**1000)**1000",
+    "a branch for groups that are never looked at": "correct if N < 2000 else (2 * n_pos / n_pos)**(10**9)",
+    "an exponential in such a branch": "correct if N < 2000 else exp(exp(exp(20 + p)))",
+    "numbers between floats and more": "(n_pos + 1)**200 * (N + 3)**200 - r",
+}
+
+
+@pytest.mark.parametrize("command", ["test", "explain", "compare", "show"])
+@pytest.mark.parametrize("what", SYMBOLS)
+def test_what_sympy_would_write_out_is_not_put_to_it(what, command, hostile, capsys):
+    text = f'advantage: {{each: "{SYMBOLS[what]}", flat: 0}}\nclaims: [zero_sum, sign_correct]\n'
+    status, seconds = hostile(text, command, *(["d.yaml"] if command == "compare" else []))
+    captured = capsys.readouterr()
+    assert status == 0 or "d.yaml:" in captured.out + captured.err
+    assert seconds < SECONDS
+
+
 def test_what_ends_a_command_leaves_no_alarm_behind():
     with work.seconds(1, "d.yaml"):
         pass

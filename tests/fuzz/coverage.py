@@ -2,7 +2,7 @@
 
 TARGET is design, rewards or metrics. An input that breaks the contract is kept, one for each kind of break, in the
 folder FIGURES.found, and the search goes on. FIGURES gets the counts as JSON, every thousand inputs and at the end.
-A design is used (checked, called) if it is one of the first of its kind, by a checksum of its bytes: one in eight.
+A design is used (checked, called) if it is one of the first of its kind, by a checksum of its bytes: one in sixteen.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["shaping", "passk_rlhf.history", "yaml"]):
+with atheris.instrument_imports(include=["shaping", "passk_rlhf.history"]):
     from fuzz import contract
 
 EVERY = 1_000  # inputs between two figures
-USED = 8  # one design in so many is checked and called, too
+USED = 16  # one design in so many is checked and called, too
 
 
 class Search:
