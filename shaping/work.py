@@ -16,11 +16,11 @@ from contextvars import ContextVar
 
 from shaping.errors import DesignError, Span, located
 
-MAX_WORK = 500_000  # units: a second and a half; most of configs/ need less than 100,000 for groups of 1,024
+MAX_WORK = 500_000  # units: a second and a half; for groups of 1,024 all of configs/ but one need less than half
 MAX_CALLS = 4_000_000  # of functions within sympy, to decide whether one number is zero: five seconds
 MAX_N = 1_024  # answers in a group: four times what is common in training
 MAX_SETTINGS = 10_000  # of the parameters of a claim, for one N: two that count to 64 have 4,096
-MAX_SECONDS = 60  # on the CPU, for a file in commands that prove, search or draw; none of configs/ needs ten
+MAX_SECONDS = 60  # on the CPU, for a file in commands that prove, search or draw; none of configs/ needs fifteen
 AGAIN = 0.2  # seconds until it is tried again to end something: what a destructor raises, Python drops
 
 _left: ContextVar[list[int] | None] = ContextVar("left", default=None)
