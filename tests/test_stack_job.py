@@ -72,7 +72,7 @@ def test_a_submitted_job_trains_on_a_design_that_no_worker_can_read(head, tmp_pa
 
 
 def test_a_cluster_with_too_few_gpus_is_refused_by_number(head, tmp_path):
-    entrypoint = [*command(tmp_path, steps=1), "--actor.num_gpus_per_node", "4"]
+    entrypoint = [*command(tmp_path, steps=1), "--actor.num_gpus_per_node", "4", "--rollout.micro_batch_size", "8"]
     status, log = submit(head, *entrypoint, "--advantage-design", f"{ROOT}/configs/passk.yaml")
     assert status != 0
     assert "this job places 5 logical GPUs and 6 CPUs, the Ray cluster has 2 and 4" in log
