@@ -97,6 +97,7 @@ def ray_head(record, gpus, cpus):
     folder = Path(tempfile.mkdtemp(prefix="ray"))
     port, jobs = free_port(), free_port()
     options = f"--head --block --num-gpus={gpus} --num-cpus={cpus} --port={port} --dashboard-port={jobs}"
+    options += f" --dashboard-agent-listen-port={free_port()}"  # its default may still be held by the head before
     log = (folder / "head.log").open("wb")
     process = subprocess.Popen(
         [RAY, "start", *options.split(), f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"],
