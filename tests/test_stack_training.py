@@ -71,7 +71,6 @@ def test_the_policy_that_was_saved_is_not_the_one_that_was_loaded(trained):
 def test_vllm_generated_with_the_new_weights_after_every_step(steps):
     # vLLM's own probabilities of what it sampled, against the actor's: equal when both hold the same weights.
     fresh = max(gap(batch, "action_log_probs") for batch in steps)
-    # Two fp32 implementations of one model; vLLM's attention approximates exp on a CPU: 0.001 to 0.0025 was seen.
     assert fresh < 0.005
     # The first policy gives the last step's answers other probabilities, so equal ones were not for want of change.
     add_first_policy(steps[-1])
