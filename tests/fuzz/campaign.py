@@ -1,4 +1,4 @@
-"""Both fuzzers for a given number of inputs, and a table of what came of them: bash scripts/fuzz.sh [INPUTS] [FIGURES]"""
+"""Both fuzzers for a given number of inputs, and a table of it: bash scripts/fuzz.sh [INPUTS] [FIGURES]"""
 
 from __future__ import annotations
 
