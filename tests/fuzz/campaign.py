@@ -1,7 +1,4 @@
-"""Both fuzzers for a given number of inputs, and a table of what came of them: bash scripts/fuzz.sh [INPUTS] [FIGURES]
-
-The last line of each fuzzer's figures is as it left them, so a campaign that is ended halfway has a table, too.
-"""
+"""Both fuzzers for a given number of inputs, and a table of it: bash scripts/fuzz.sh [INPUTS] [FIGURES]"""
 
 from __future__ import annotations
 
@@ -123,13 +120,19 @@ def main() -> int:
     parser.add_argument("figures", nargs="?", help="a JSON file for the figures")
     options = parser.parse_args()
     by_grammar = options.inputs // 20
-    found = [grammar(by_grammar)]
+    found: list[dict] = []
+
+    def done(figures: dict) -> None:
+        """What there is so far is kept, should the campaign be ended."""
+        found.append(figures)
+        if options.figures:
+            Path(options.figures).write_text(json.dumps(found, indent=2) + "\n")
+
+    done(grammar(by_grammar))
     with tempfile.TemporaryDirectory() as folder:
         for target, share in SHARES.items():
-            found.append(coverage(target, round((options.inputs - by_grammar) * share), Path(folder)))
+            done(coverage(target, round((options.inputs - by_grammar) * share), Path(folder)))
     print(rows(found))
-    if options.figures:
-        Path(options.figures).write_text(json.dumps(found, indent=2) + "\n")
     return 1 if any(figures["failures"] for figures in found) else 0
 
 
