@@ -23,7 +23,7 @@ from passk_rlhf.dump import dump_groups
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
 from shaping import Design, RewardError
-from shaping.apply import evaluated, present, token_advantage, verdicts
+from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
 
 
 def designed_advantages(

@@ -25,7 +25,7 @@ from rich.table import Table
 import shaping
 from passk_rlhf.tasks import maze as task
 from passk_rlhf.train_ppo_ray import LaunchError
-from shaping.params import assignments
+from shaping.language.params import assignments
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,8 +15,8 @@ import zipfile
 from pathlib import Path
 
 from shaping import DesignError, loads
-from shaping.document import flow, read
 from shaping.errors import Source
+from shaping.language.document import flow, read
 
 DESIGN = "passk_rlhf_design"  # its key in the client state
 

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shaping import plots
+from shaping.views import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ PHASES = ("timing/generation", "timing/make_experience", "timing/ppo_train", "ti
 
 
 def writable(path: str) -> Path:
-    """`path`, if a picture or page can be written there; see shaping/plots.py."""
+    """`path`, if a picture or page can be written there; see shaping/views/plots.py."""
     if path.endswith(".html"):
         plots.writable(f"{path.removesuffix('.html')}.svg")
         return Path(path)

@@ -28,7 +28,7 @@ from typing import Any
 
 import shaping
 from passk_rlhf import faults, job, patch, placement, resume, reward_time, sharing, watch, worker
-from shaping.params import assignments
+from shaping.language.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
 

@@ -1,4 +1,4 @@
-"""The tables of shaping/vocabulary.py → the generated parts of docs/language.md, in place.
+"""The tables of shaping/language/vocabulary.py → the generated parts of docs/language.md, in place.
 
     python scripts/make_docs.py            write them
     python scripts/make_docs.py --check    write nothing; exit 1 if the file is not up to date
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from shaping.vocabulary import FUNCTIONS, OPERATORS, REDUCTIONS, SIGNALS, Function, Reduction  # noqa: E402
+from shaping.language.vocabulary import FUNCTIONS, OPERATORS, REDUCTIONS, SIGNALS, Function, Reduction  # noqa: E402
 
 LANGUAGE = ROOT / "docs" / "language.md"
 EXISTS = {"": "", "draws": ", with `draws:`", "token": ", in `token:`"}
@@ -83,7 +83,7 @@ def main() -> int:
     if not parser.parse_args().check:
         LANGUAGE.write_text(after)
     elif before != after:
-        print("docs/language.md is not what shaping/vocabulary.py says: run python scripts/make_docs.py")
+        print("docs/language.md is not what shaping/language/vocabulary.py says: run python scripts/make_docs.py")
         return 1
     return 0
 

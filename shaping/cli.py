@@ -22,17 +22,17 @@ from collections.abc import Iterable
 from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
-from shaping.claims import read_claims
 from shaping.design import load, loads, own_params
-from shaping.document import read_text
 from shaping.errors import DesignError, Source
-from shaping.params import assignments
+from shaping.language.document import read_text
+from shaping.language.params import assignments
+from shaping.language.sections import problems
+from shaping.proofs.claims import read_claims
 from shaping.real import told
-from shaping.sections import problems
 from shaping.work import MAX_SECONDS, seconds
 
 if TYPE_CHECKING:
-    from shaping.judge import Judgement
+    from shaping.proofs.judge import Judgement
 
 PROGRAM = "python -m shaping"
 PARAM = "--param"
@@ -139,7 +139,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
-    from shaping.show import description
+    from shaping.views.show import description
 
     for i, path in enumerate(options.files):
         design = load(path, **assignments(options.param, PARAM))
@@ -149,7 +149,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def run_explain(options: argparse.Namespace) -> int:
-    from shaping.explain import explain
+    from shaping.objectives.explain import explain
 
     found = []
     for path in options.files:
@@ -162,7 +162,7 @@ def run_explain(options: argparse.Namespace) -> int:
 
 
 def run_derive(options: argparse.Namespace) -> int:
-    from shaping.derive import derive, derive_file
+    from shaping.objectives.derive import derive, derive_file
 
     params = assignments(options.param, PARAM)
     if options.what.endswith((".yaml", ".yml")):
@@ -176,8 +176,8 @@ def run_derive(options: argparse.Namespace) -> int:
 
 
 def run_plot(options: argparse.Namespace) -> int:
-    from shaping.plots import draw, save, writable
-    from shaping.profile import all_curves
+    from shaping.views.plots import draw, save, writable
+    from shaping.views.profile import all_curves
 
     out = writable(options.out)
     save(draw(all_curves(options.files, options.n, _lists(options.param))), out)
@@ -186,9 +186,9 @@ def run_plot(options: argparse.Namespace) -> int:
 
 
 def run_compare(options: argparse.Namespace) -> int:
-    from shaping.compare import comparison
-    from shaping.plots import draw, save, writable
-    from shaping.profile import all_curves
+    from shaping.views.compare import comparison
+    from shaping.views.plots import draw, save, writable
+    from shaping.views.profile import all_curves
 
     out = writable(options.out) if options.out else None
     found = all_curves(options.files, options.n, _lists(options.param))
@@ -204,8 +204,8 @@ def run_compare(options: argparse.Namespace) -> int:
 
 
 def run_diagnose(options: argparse.Namespace) -> int:
-    from shaping.diagnose import diagnosis, fails
-    from shaping.records import read_records
+    from shaping.trials.diagnose import diagnosis, fails
+    from shaping.trials.records import read_records
 
     rewards, files = options.rewards, options.files
     params = assignments(options.param, PARAM)
@@ -232,7 +232,7 @@ def _lists(texts: list[str]) -> dict[str, list[str]]:
 
 
 def run_simulate(options: argparse.Namespace) -> int:
-    from shaping.simulate import run
+    from shaping.trials.simulate import run
 
     numbers = {name: getattr(options, name) for name in ("prompts", "steps", "seeds", "lr", "shared", "k")}
     params = assignments(options.param, PARAM)
@@ -241,14 +241,14 @@ def run_simulate(options: argparse.Namespace) -> int:
 
 
 def run_report(options: argparse.Namespace) -> int:
-    from shaping.report import report
+    from shaping.views.report import report
 
     print(report(options.files, options.out, None if options.no_claims else options.up_to, decide=_judged))
     return 0
 
 
 def run_test(options: argparse.Namespace) -> int:
-    from shaping.judge import files, report, summary
+    from shaping.proofs.judge import files, report, summary
 
     found = []
     for judgements in _judged(files(options.files), options.up_to):
@@ -264,13 +264,13 @@ def _judged(paths: list[str], up_to: int) -> Iterable[list[Judgement]]:
     from rich.console import Console
     from rich.progress import track
 
-    from shaping.judge import judge_all
+    from shaping.proofs.judge import judge_all
 
     terminal = Console(stderr=True)
     return track(judge_all(paths, up_to), "claims", len(paths), console=terminal, disable=not terminal.is_terminal)
 
 
 def run_bench(options: argparse.Namespace) -> int:
-    from shaping.bench import bench
+    from shaping.compiled.bench import bench
 
     return bench(options.files, options.prompts, options.compile)

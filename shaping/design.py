@@ -14,13 +14,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from shaping.document import read_text
 from shaping.errors import DesignError, Source
-from shaping.evaluate import constant
-from shaping.nodes import Draws, Name, Named, Node, parts, walk
-from shaping.params import Bound, Param
-from shaping.sections import Sections, read_design
-from shaping.vocabulary import ANSWER, CONSTANT, SIGNALS, TIME
+from shaping.language.document import read_text
+from shaping.language.evaluate import constant
+from shaping.language.nodes import Draws, Name, Named, Node, parts, walk
+from shaping.language.params import Bound, Param
+from shaping.language.sections import Sections, read_design
+from shaping.language.vocabulary import ANSWER, CONSTANT, SIGNALS, TIME
 from shaping.work import bounded
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Design:
 
     def check(self, N: int) -> None:
         """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
-        from shaping.check import check  # check.py reads designs, so it is known only once one is in use
+        from shaping.groups.check import check  # check.py reads designs, so it is known only once one is in use
 
         with bounded(self.source.path):
             check(self, N)
@@ -211,14 +211,14 @@ class Design:
           >>> passk(torch.tensor([[1., 1., 0., 0.]]))
           tensor([[ 0.4472,  0.4472, -0.4472, -0.4472]])
         """
-        from shaping.apply import evaluated  # late: reading a design must not import torch
+        from shaping.compiled.apply import evaluated  # late: reading a design must not import torch
 
         result = evaluated(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed)
         return result[0] if self.token is not None else result
 
     def source_code(self, N: int) -> str:
         """The torch code that groups of N answers are computed with, to be read."""
-        from shaping.lower import source_code
+        from shaping.compiled.lower import source_code
 
         return source_code(self, N)
 

@@ -27,6 +27,10 @@ class DesignError(ValueError):
     """The YAML of a design is wrong; for whoever wrote it."""
 
 
+class Follows(DesignError):
+    """A formula needs a name whose own formula is wrong: that one is told, this one not."""
+
+
 class RewardError(ValueError):
     """A reward cannot be used by this design; for whoever wrote the reward function."""
 

@@ -41,7 +41,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 class DesignFile(pytest.File):
     def collect(self):
         from shaping import DesignError, load
-        from shaping.claims import read_claims
+        from shaping.proofs.claims import read_claims
 
         self.verdicts: dict = {}
         try:
@@ -59,7 +59,7 @@ class DesignFile(pytest.File):
 
     def verdict(self, claim):
         """Decided together with all claims of this file that are to be run: they share the groups."""
-        from shaping.decide import decide
+        from shaping.proofs.decide import decide
 
         if claim not in self.verdicts:
             mine = (item.claim for item in self.session.items if isinstance(item, ClaimItem) and item.parent is self)
@@ -84,7 +84,7 @@ class ClaimItem(pytest.Item):
 
     def runtest(self) -> None:
         from shaping import DesignError
-        from shaping.judge import judgement
+        from shaping.proofs.judge import judgement
 
         try:
             if self.claim is None:

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import shaping
-from shaping.check import broken_bound
 from shaping.errors import DesignError
+from shaping.groups.check import broken_bound
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

@@ -6,12 +6,12 @@ import pytest
 from samples import CONFIGS, message
 
 import shaping
-from shaping import decide as deciding
-from shaping.claims import read_claims
 from shaping.cli import main
-from shaping.decide import decide
 from shaping.errors import DesignError
-from shaping.rows import by_verdicts
+from shaping.groups.rows import by_verdicts
+from shaping.proofs import decide as deciding
+from shaping.proofs.claims import read_claims
+from shaping.proofs.decide import decide
 
 LIBRARY = sorted(CONFIGS.glob("*.yaml"))
 ZERO_SUM = "advantage: r - mean(r)\n"

@@ -70,8 +70,8 @@ def test_a_design_that_looks_at_more_than_verdicts_says_why_it_has_no_table(name
 
 
 def test_bench_prints_ratios(capsys, monkeypatch):
-    monkeypatch.setattr("shaping.bench.BUDGET", 0)
-    monkeypatch.setattr("shaping.bench.LOOPED", 16)
+    monkeypatch.setattr("shaping.compiled.bench.BUDGET", 0)
+    monkeypatch.setattr("shaping.compiled.bench.LOOPED", 16)
     assert main(["bench", PASSK, str(ROOT / "configs" / "gfpo.yaml"), "--prompts", "2000"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("2,000 groups of 16, float32")
@@ -80,8 +80,8 @@ def test_bench_prints_ratios(capsys, monkeypatch):
 
 
 def test_bench_takes_a_design_with_a_token_section(capsys, monkeypatch):
-    monkeypatch.setattr("shaping.bench.BUDGET", 0)
-    monkeypatch.setattr("shaping.bench.LOOPED", 16)
+    monkeypatch.setattr("shaping.compiled.bench.BUDGET", 0)
+    monkeypatch.setattr("shaping.compiled.bench.LOOPED", 16)
     assert main(["bench", str(ROOT / "configs" / "entropy_tokens.yaml"), "--prompts", "2000"]) == 0
     assert re.search(r"^entropy_tokens( +[\d.,]+){3}$", capsys.readouterr().out, re.MULTILINE)
 

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 import shaping
-from shaping import dynamics, exact, objective, real
-from shaping.baselines import optimal, posterior_means
-from shaping.claims import read_claims
-from shaping.closed import indicators, newton
-from shaping.decide import decide
-from shaping.derive import derive
+from shaping import real
 from shaping.errors import DesignError, Source
-from shaping.explain import explain
-from shaping.recognize import Climbs
+from shaping.groups import exact
+from shaping.objectives import dynamics, objective
+from shaping.objectives.baselines import optimal, posterior_means
+from shaping.objectives.closed import indicators, newton
+from shaping.objectives.derive import derive
+from shaping.objectives.explain import explain
+from shaping.objectives.recognize import Climbs
+from shaping.proofs.claims import read_claims
+from shaping.proofs.decide import decide
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 BASELINES = ["none", "others_mean", "optimal"]

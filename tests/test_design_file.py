@@ -7,8 +7,8 @@ import pytest
 from samples import message
 
 import shaping
-from shaping import exact
 from shaping.errors import DesignError
+from shaping.groups import exact
 
 # ---------------------------------------------------------------- where a formula stands
 

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 import shaping
-from shaping import exact, real
+from shaping import real
+from shaping.groups import exact
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 REAL_VALUED = {

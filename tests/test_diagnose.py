@@ -7,9 +7,9 @@ from samples import CONFIGS
 
 import shaping
 from shaping.cli import main
-from shaping.diagnose import fails, use
 from shaping.errors import DesignError
-from shaping.records import read_records
+from shaping.trials.diagnose import fails, use
+from shaping.trials.records import read_records
 
 GRPO, PASSK, RLOO = (CONFIGS / f"{name}.yaml" for name in ("grpo", "passk", "rloo"))
 # p = 0, 1/4, 3/4 and 1

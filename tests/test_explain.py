@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 import shaping
-from shaping import dynamics, exact, real
+from shaping import real
 from shaping.errors import DesignError
-from shaping.explain import explain
-from shaping.limits import limit
-from shaping.objective import derivative, log_p, pass_at
-from shaping.recognize import Climbs, near, number_text, polynomial_text
-from shaping.rows import beyond_verdicts
-from shaping.series import NotFound
+from shaping.groups import exact
+from shaping.groups.rows import beyond_verdicts
+from shaping.objectives import dynamics
+from shaping.objectives.explain import explain
+from shaping.objectives.limits import limit
+from shaping.objectives.objective import derivative, log_p, pass_at
+from shaping.objectives.recognize import Climbs, near, number_text, polynomial_text
+from shaping.symbols.series import NotFound
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 ANALYTIC = """

@@ -6,8 +6,9 @@ import pytest
 from oracle import nearest_float64, over_root
 
 import shaping
-from shaping import exact, real
+from shaping import real
 from shaping.errors import DesignError
+from shaping.groups import exact
 
 # One group for every formula below. Of rewards 2, 1, 0, 1 three are correct (1 or more): N = 4, n_pos = 3, n_neg = 1,
 # p = 3/4; mean 1, sum 4, squares about the mean 1 + 0 + 1 + 0 = 2.

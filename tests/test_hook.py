@@ -19,7 +19,7 @@ from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  #
 from passk_rlhf import patch  # noqa: E402
 from passk_rlhf.hook import Groups, designed_advantages, settle_missing_rewards  # noqa: E402
 from shaping import DesignError, RewardError, loads  # noqa: E402
-from shaping.records import read_records  # noqa: E402
+from shaping.trials.records import read_records  # noqa: E402
 
 CONFIGS = {name: Path(f"configs/{name}.yaml").read_text() for name in ("passk", "grpo_sample_std", "dr_grpo", "rloo")}
 N = 4

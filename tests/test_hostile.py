@@ -326,7 +326,7 @@ PRODUCT = several(
 
 @pytest.mark.parametrize("command", ["test", "explain"])
 def test_commands_that_prove_and_search_are_ended_by_the_clock_of_the_cpu(command, hostile, capsys, monkeypatch):
-    for module in ("cli", "decide"):
+    for module in ("cli", "proofs.decide"):
         monkeypatch.setattr(f"shaping.{module}.MAX_SECONDS", 1)
     params, claims = "params: {k: {default: 2, range: [1, N]}}", "claims: [zero_sum, sign_correct, bounded: 3]"
     text = f"{params}\n{PRODUCT}\n{claims}\n" if command == "test" else "advantage: correct - p\n"

@@ -11,10 +11,11 @@ from samples import CONFIGS
 import shaping
 from passk_rlhf import history, inspect
 from passk_rlhf.history import HistoryError, read_history
-from shaping import records
 from shaping.cli import main
 from shaping.errors import DesignError
-from shaping.records import read_records
+from shaping.groups.exact import advantages
+from shaping.trials import records
+from shaping.trials.records import read_records
 
 DESIGN = "advantage: r - mean(r)\n"
 
@@ -125,7 +126,7 @@ def test_a_chain_of_eight_is_a_design_and_so_is_what_it_is_resolved_to(folder):
     design = shaping.load("c0.yaml", k=2)
     for each in (design, shaping.loads(design.resolved, "c0.yaml")):
         # k is 2 in the first, 3 in the next .., 10 in the last: 2 + 3 + .. + 9 = 44, and 10 for a correct answer
-        assert shaping.exact.advantages(each, [1, 0]) == [54, 44]
+        assert advantages(each, [1, 0]) == [54, 44]
 
 
 def test_designs_that_use_the_next_twice_are_counted(folder):

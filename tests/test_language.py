@@ -23,7 +23,8 @@ import pytest
 import torch
 
 import shaping
-from shaping import claims, cli
+from shaping import cli
+from shaping.proofs import claims
 
 ROOT = Path(__file__).parent.parent
 PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text() for name in ("language", "claims")}
@@ -173,7 +174,7 @@ def test_a_table_that_is_out_of_date_is_noticed_and_put_right(monkeypatch, tmp_p
 
 
 def test_every_part_on_a_section_is_on_one_that_exists():
-    from shaping.sections import SECTIONS
+    from shaping.language.reader import SECTIONS
 
     described = PAGE[PAGE.index("## Sections of a file") : PAGE.index("## Names")]
     parts = re.findall(r"^### (\w+)$", described, re.MULTILINE)

@@ -15,9 +15,11 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import shaping
-from shaping import draws, exact, real
-from shaping.check import draw_shape, usable_sizes
-from shaping.vocabulary import BATCH
+from shaping import real
+from shaping.compiled import draws
+from shaping.groups import exact
+from shaping.groups.check import draw_shape, usable_sizes
+from shaping.language.vocabulary import BATCH
 
 DESIGNS = sorted(path.stem for path in (Path(__file__).parents[1] / "configs").glob("*.yaml"))
 LEVELS = [0.0, 1.0, 0.5, -1.0, 0.1, 0.3, 0.7, 0.95, 2.0]

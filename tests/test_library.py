@@ -14,10 +14,12 @@ import torch
 from oracle_library import ORACLES, Group
 
 import shaping
-from shaping import draws, exact, real
-from shaping.apply import evaluated, token_advantage
-from shaping.check import draw_shape
-from shaping.vocabulary import BATCH
+from shaping import real
+from shaping.compiled import draws
+from shaping.compiled.apply import evaluated, token_advantage
+from shaping.groups import exact
+from shaping.groups.check import draw_shape
+from shaping.language.vocabulary import BATCH
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 DESIGNS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))

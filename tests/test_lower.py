@@ -8,9 +8,11 @@ import torch
 from samples import CONFIGS, design, grpo, passk, rows
 
 import shaping
-from shaping import exact, lower, real
-from shaping.apply import evaluated, token_advantage
+from shaping import real
+from shaping.compiled import lower
+from shaping.compiled.apply import evaluated, token_advantage
 from shaping.errors import DesignError
+from shaping.groups import exact
 
 # ---------------------------------------------------------------- tables
 

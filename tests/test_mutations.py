@@ -13,10 +13,10 @@ from samples import CONFIGS
 from test_library import TOKENS, group, ours, takes, theirs, tokens
 
 import shaping
-from shaping.claims import read_claims
-from shaping.decide import decide
-from shaping.document import Items, Mapping, Scalar, edited, read
 from shaping.errors import DesignError, RewardError, Source
+from shaping.language.document import Items, Mapping, Scalar, edited, read
+from shaping.proofs.claims import read_claims
+from shaping.proofs.decide import decide
 
 DESIGNS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 EACH = 8  # mutants of a design, drawn with its name for a seed

@@ -6,10 +6,10 @@ import pytest
 from samples import CONFIGS
 
 from shaping.cli import main
-from shaping.compare import comparison
 from shaping.errors import DesignError
-from shaping.plots import COLOURS, draw
-from shaping.profile import all_curves
+from shaping.views.compare import comparison
+from shaping.views.plots import COLOURS, draw
+from shaping.views.profile import all_curves
 
 PASSK, GRPO, RLOO, DR_GRPO = (str(CONFIGS / f"{name}.yaml") for name in ("passk", "grpo", "rloo", "dr_grpo"))
 

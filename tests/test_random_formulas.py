@@ -10,8 +10,9 @@ import pytest
 import torch
 
 import shaping
-from shaping import exact, real
+from shaping import real
 from shaping.errors import DesignError
+from shaping.groups import exact
 
 NAMES = ["r", "r", "score", "correct", "N", "n_pos", "n_neg", "p", "k", "share", "0", "1", "2", "0.5", "1/3"]
 REWARDS, SCORES = [-1, 0, 0.25, 0.5, 1, 2], [0, 0.25, 0.5, 1]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import shaping
-from shaping.claims import read_claims
+from shaping.proofs.claims import read_claims
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -70,7 +70,7 @@ def test_every_design_and_every_metric_stands_in_its_table():
 
 
 def test_every_name_and_function_of_the_language_is_mentioned():
-    from shaping.vocabulary import FUNCTIONS, REDUCTIONS, SIGNALS
+    from shaping.language.vocabulary import FUNCTIONS, REDUCTIONS, SIGNALS
 
     section = README[README.index("## A design") : README.index("## What is logged")]
     for name in {*FUNCTIONS, *REDUCTIONS, *SIGNALS}:

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import shaping
-from shaping import exact, real
-from shaping.describe import comment, formulas, reads
+from shaping import real
 from shaping.errors import DesignError
-from shaping.judge import Judgement
-from shaping.report import SIZES, cell, report, shown
-from shaping.typeset import typeset
+from shaping.groups import exact
+from shaping.proofs.judge import Judgement
+from shaping.views.describe import comment, formulas, reads
+from shaping.views.report import SIZES, cell, report, shown
+from shaping.views.typeset import typeset
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 STRANGER = """# </script><script>alert(1)</script> <img src=x onerror=alert(2)>. Source: nowhere.
@@ -116,7 +117,7 @@ def test_a_design_that_changes_over_a_run_has_a_row_for_each_of_its_moments():
 
 
 def test_parameters_that_are_too_many_to_tabulate_keep_their_defaults(monkeypatch):
-    monkeypatch.setattr("shaping.report.SIZES", (4, 8))
+    monkeypatch.setattr("shaping.views.report.SIZES", (4, 8))
     text = "params:\n" + "".join(f"  k{i}: {{default: 1, range: [1, N]}}\n" for i in range(4))
     found = shown(shaping.loads(text + "advantage: (k0 + k1 + k2 + k3) * (r - mean(r))"))
     assert found["counts"] == ["k0", "k1"]
@@ -252,7 +253,7 @@ def test_a_strangers_text_is_data_and_never_markup(tmp_path):
 
 
 def test_the_scripts_of_the_page_make_no_markup_and_fetch_nothing():
-    folder = Path(shaping.__file__).parent / "page"
+    folder = Path(shaping.__file__).parent / "views" / "page"
     code = "".join(path.read_text() for path in folder.glob("*.js"))
     for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "fetch(", "import("):
         assert word not in code
@@ -304,7 +305,7 @@ def test_a_file_that_is_named_twice_is_shown_once(tmp_path):
 def test_where_nothing_can_be_written_is_said_before_any_work(tmp_path, monkeypatch):
     design = tmp_path / "mine.yaml"
     design.write_text("advantage: r - mean(r)")
-    monkeypatch.setattr("shaping.report.load", None)  # would be a TypeError
+    monkeypatch.setattr("shaping.views.report.load", None)  # would be a TypeError
     for out, message in [
         (tmp_path / "no" / "report.html", "there is no folder"),
         (tmp_path, "is no file"),

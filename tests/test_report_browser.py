@@ -10,10 +10,11 @@ import pytest
 from browser import chromium, tab
 
 import shaping
-from shaping import exact, real
-from shaping.describe import reads
-from shaping.objective import weight
-from shaping.report import report
+from shaping import real
+from shaping.groups import exact
+from shaping.objectives.objective import weight
+from shaping.views.describe import reads
+from shaping.views.report import report
 
 pytestmark = pytest.mark.stack
 CONFIGS = Path(__file__).parents[1] / "configs"

@@ -8,8 +8,9 @@ import torch
 from samples import CONFIGS, design, grpo, passk, rows
 
 import shaping
-from shaping import apply, exact
+from shaping.compiled import apply
 from shaping.errors import DesignError, RewardError
+from shaping.groups import exact
 
 NAN, INF = math.nan, math.inf
 

@@ -15,9 +15,10 @@ import torch
 from samples import CONFIGS, credit, design, fitting, many, rows
 
 import shaping
-from shaping import apply, kernels
-from shaping.apply import evaluated, token_advantage
-from shaping.vocabulary import BATCH
+from shaping import kernels
+from shaping.compiled import apply
+from shaping.compiled.apply import evaluated, token_advantage
+from shaping.language.vocabulary import BATCH
 
 DESIGNS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 TOKENS = ["entropy_tokens", "low_prob_damping"]

@@ -15,9 +15,10 @@ from samples import CONFIGS, credit, design, fitting, grpo, many, rows
 from test_laws import PUSHES_CONSTANT_GROUPS
 
 import shaping
-from shaping import exact, real
+from shaping import real
 from shaping.errors import DesignError, RewardError
-from shaping.vocabulary import BATCH
+from shaping.groups import exact
+from shaping.language.vocabulary import BATCH
 
 DESIGNS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 

@@ -10,11 +10,11 @@ import torch
 from matplotlib.figure import Figure
 
 import shaping
-from shaping import simulate as module
 from shaping.errors import DesignError
-from shaping.population import ANSWERS, EASIEST, HARDEST, RIGHT, Population
-from shaping.simulate import run, simulate
-from shaping.simulation import half_width
+from shaping.trials import simulate as module
+from shaping.trials.population import ANSWERS, EASIEST, HARDEST, RIGHT, Population
+from shaping.trials.simulate import run, simulate
+from shaping.trials.simulation import half_width
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 PAPER = ("grpo", "passk", "passk_then_pass1", "combination", "without_easy")

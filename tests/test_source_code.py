@@ -7,7 +7,7 @@ import torch
 from samples import CONFIGS, design, grpo, passk, rows
 
 import shaping
-from shaping import lower
+from shaping.compiled import lower
 
 
 def both():

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from fuzz import contract
 from fuzz.grammar import files
-from shaping.vocabulary import FUNCTIONS, OPERATORS, REDUCTIONS, SIGNALS
+from shaping.language.vocabulary import FUNCTIONS, OPERATORS, REDUCTIONS, SIGNALS
 
 ROOT = Path(__file__).parents[2]
 SEEDS = {

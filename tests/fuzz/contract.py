@@ -3,7 +3,7 @@
     design     shaping.load gives a Design or a DesignError, `path:line:column: ...` with the line and carets. Without
                line and column, as `path: ...`, are only those of WITHOUT_PLACE: no place is to blame. A Design is then
                used: every mistake listed, claims read, checked for groups of 2 and of 5, its table, called on tensors.
-    rewards    shaping.records.read_records gives records or a DesignError `path:line...: ...`.
+    rewards    shaping.trials.records.read_records gives records or a DesignError `path:line...: ...`.
     metrics    passk_rlhf.history.read_history gives a History or a HistoryError.
 
 An outcome is "accepted" or "refused"; anything else is raised as it is, or as `Broken`.
@@ -22,13 +22,13 @@ import torch
 
 import shaping
 from passk_rlhf.history import HistoryError, read_history
-from shaping.claims import read_claims
 from shaping.design import Design
-from shaping.document import read_text
 from shaping.errors import DesignError, RewardError, Source
-from shaping.exact import table
-from shaping.records import read_records
-from shaping.sections import problems
+from shaping.groups.exact import table
+from shaping.language.document import read_text
+from shaping.language.sections import problems
+from shaping.proofs.claims import read_claims
+from shaping.trials.records import read_records
 
 LIMIT = 4  # seconds on the CPU, for all that is done with an input: two, and atheris' bookkeeping takes as long again
 SIZES = (2, 5)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from shaping.claims import ARGUMENT
-from shaping.vocabulary import FUNCTIONS, OPERATORS, REDUCTIONS, SIGNALS
+from shaping.language.vocabulary import FUNCTIONS, OPERATORS, REDUCTIONS, SIGNALS
+from shaping.proofs.claims import ARGUMENT
 
 HOSTILE = ["9**9**9", "10**400", "1e9999", "1e-9999", "1/0", "0**-1", "binomial(10**9, 5*10**8)", "exp(exp(exp(9)))"]
 HOSTILE += [

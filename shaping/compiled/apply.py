@@ -1,0 +1,206 @@
+"""Rewards in, advantages out: what is looked at before and after the compiled function.
+
+Before: every number that the design reads is there and finite, and a verdict
+where it counts correct answers. After: nothing left the range of floats. The
+function itself (lower.py) takes both for granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from shaping.compiled.draws import members
+from shaping.compiled.lower import lowered, lowered_draws, lowered_token, token_inputs, verdict_function
+from shaping.design import Design, Moment
+from shaping.errors import DesignError, RewardError, names_hint
+from shaping.groups.check import draw_shape, usable_sizes
+from shaping.language.nodes import Draws
+
+DRAWN_AT_ONCE = 1 << 18  # answers that draws choose from: a few tensors of 2 MB, which stay in a cache
+
+
+def evaluated(
+    design: Design,
+    reward_PN: Tensor,
+    score_PN: Tensor | None,
+    signal_PN: Mapping[str, Tensor],
+    moment: Moment | None,
+    seed: int,
+) -> Tensor | tuple[Tensor, ...]:
+    """What `Design.__call__` documents; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
+    _refuse_shapes(design, reward_PN, score_PN, signal_PN)
+    present_PN = None
+    if design.drop_missing:
+        score_PN = reward_PN if score_PN is None else score_PN
+        present_PN = present(design, reward_PN, score_PN, signal_PN, moment)
+        reward_PN, score_PN = (torch.where(present_PN, values_PN, 0) for values_PN in (reward_PN, score_PN))
+        signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in design.inputs}
+    spare_PN = _refuse_unusable(design, reward_PN, score_PN, signal_PN)
+    score_PN = reward_PN if score_PN is None else score_PN
+    P, N = reward_PN.shape
+    dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
+    ragged = present_PN is not None and not present_PN.all()
+    function = lowered(design, N, dtype, reward_PN.device, moment, ragged)
+    if not P:
+        empty_PN = torch.empty_like(reward_PN)
+        return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design)))
+    columns = [reward_PN, score_PN, *(signal_PN[name] for name in design.inputs)]
+    # Sums go along memory: of values that lie otherwise they would come out with other last bits.
+    columns = [column.detach().to(dtype).contiguous() for column in columns]
+    more = [drawn(design, node, columns, moment, seed) for node in design.draws]
+    if ragged:
+        more = [present_PN]
+    elif spare_PN is not None and spare_PN.dtype == dtype and spare_PN.is_contiguous() and design.tabulated:
+        more = [spare_PN]
+    result = function(*columns, *more)
+    parts = result if design.token is not None else (result,)
+    # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
+    if not design.tabulated or reward_PN.dtype != dtype:
+        for part in parts:
+            _refuse_overflow(design, part.to(reward_PN.dtype), reward_PN)
+    if design.token is not None:
+        return tuple(part.to(reward_PN.dtype) for part in parts)
+    return result.to(reward_PN.dtype)
+
+
+def drawn(design: Design, node: Draws, columns: Sequence[Tensor], moment: Moment | None, seed: int) -> Tensor:
+    """drawn_PN of one `draws:` section, for so many prompts at a time that memory for their draws is small."""
+    (P, N), device = columns[0].shape, columns[0].device
+    count, size = draw_shape(design, node, N, moment)
+    function = lowered_draws(design, node, N, columns[0].dtype, device, moment)
+    kind = {"consecutive": node.consecutive, "seed": seed, "step": moment.step if moment else 0, "device": device}
+    drawn_PN, rows = torch.empty_like(columns[0]), max(1, DRAWN_AT_ONCE // (count * N))
+    for first in range(0, P, rows):
+        part = slice(first, min(first + rows, P))
+        member_PMk = members(part.stop - first, N, count, size, first=first, **kind)
+        drawn_PN[part] = function(*(column[part] for column in columns), member_PMk)
+    return drawn_PN
+
+
+def present(
+    design: Design, reward_PN: Tensor, score_PN: Tensor, signal_PN: Mapping[str, Tensor], moment: Moment | None = None
+) -> Tensor:
+    r"""Which answers count under `on_missing: drop`: all that the design reads is a finite number.
+
+    None of a group of which so few are left that the design cannot be computed (check.py).
+
+    >>> from shaping import loads
+    >>> one_is_nan = torch.tensor([[1., 0., torch.nan]])
+    >>> present(loads("on_missing: drop\nadvantage: r - mean(r)"), one_is_nan, one_is_nan, {})
+    tensor([[ True,  True, False]])
+    """
+    read = [signal_PN[name] for name in design.inputs]
+    read += [reward_PN] if "r" in design.signals else []
+    read += [score_PN] if design.counts or "score" in design.signals else []
+    present_PN = torch.ones_like(reward_PN, dtype=torch.bool)
+    for values_PN in read:
+        present_PN &= values_PN.isfinite()
+    N = reward_PN.shape[1]
+    usable = torch.zeros(N + 1, dtype=torch.bool, device=reward_PN.device)
+    usable[[*usable_sizes(design, N, moment), N]] = True
+    return present_PN & usable[present_PN.sum(-1, keepdim=True)]
+
+
+def _refuse_overflow(design: Design, advantage_PN: Tensor, reward_PN: Tensor) -> None:
+    if not _finite(advantage_PN):
+        prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
+        raise DesignError(
+            f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is "
+            f"{advantage_PN[prompt, answer].item()}: a formula left the range of {reward_PN.dtype}.\n"
+            f"Rewards of the group: {reward_PN[prompt].tolist()}"
+        )
+
+
+def verdicts(design: Design, score_PN: Tensor) -> Tensor:
+    """Which answers the design counts as correct, by its `correct:` predicate. NaN is never correct.
+
+    >>> from shaping import loads
+    >>> verdicts(loads("advantage: 0"), torch.tensor([[1., 0.5]]))
+    tensor([[ True, False]])
+    """
+    return verdict_function(design, score_PN.dtype)(score_PN, score_PN) & ~score_PN.isnan()
+
+
+def _refuse_shapes(design: Design, reward_PN: Tensor, score_PN: Tensor | None, signal_PN: Mapping[str, Tensor]) -> None:
+    if reward_PN.dim() != 2 or not reward_PN.is_floating_point():
+        raise RewardError(
+            f"design {design.name!r} takes float rewards of shape (prompts, answers), "
+            f"got {reward_PN.dtype} of shape {tuple(reward_PN.shape)}"
+        )
+    if score_PN is not None and score_PN.shape != reward_PN.shape:
+        raise RewardError(f"scores have shape {tuple(score_PN.shape)}, rewards {tuple(reward_PN.shape)}")
+    for name in design.inputs:
+        if name not in signal_PN:
+            given = names_hint(name, signal_PN, "given")
+            raise RewardError(f"design {design.name!r} reads {name!r} of every answer, and it is not given.\n{given}")
+        if signal_PN[name].shape != reward_PN.shape:
+            shape = tuple(signal_PN[name].shape)
+            raise RewardError(f"{name!r} has shape {shape}, rewards {tuple(reward_PN.shape)}")
+
+
+def _finite(values: Tensor) -> bool:
+    """Reductions alone: a mask as large as the values would cost more than the design."""
+    return all(end.isfinite() for end in values.aminmax())
+
+
+def _refuse_unusable(
+    design: Design, reward_PN: Tensor, score_PN: Tensor | None, signal_PN: Mapping[str, Tensor]
+) -> Tensor | None:
+    """Raise the RewardError of the first number that cannot be used; return memory that was taken and is free again."""
+    if not reward_PN.numel():
+        return None
+    finite, spare_PN = "Return a number for every answer.", None
+    if "r" in design.signals and not _finite(reward_PN):
+        _refuse(design, "reward", reward_PN, reward_PN.isfinite(), "is not a finite number", finite)
+    kind, score = ("reward", reward_PN) if score_PN is None else ("score", score_PN)
+    if design.counts and not design.graded:
+        # x * x == x for 0, 1 and infinity alone.
+        spare_PN = torch.mul(score.detach(), score.detach())
+        if not torch.equal(spare_PN, score) or not _finite(score):
+            hint = (
+                "This design counts correct answers; round the reward in your reward function, say in the design\n"
+                "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
+            )
+            _refuse(design, kind, score, (score == 0) | (score == 1), "is neither 0 nor 1", hint)
+    elif (design.counts or "score" in design.signals) and not _finite(score):
+        _refuse(design, kind, score, score.isfinite(), "is not a finite number", finite)
+    for name in design.inputs:
+        if not _finite(signal_PN[name]):
+            _refuse(design, name, signal_PN[name], signal_PN[name].isfinite(), "is not a finite number", finite)
+    return spare_PN
+
+
+def _refuse(design: Design, kind: str, values_PN: Tensor, fine_PN: Tensor, what: str, hint: str) -> None:
+    prompt, answer = (~fine_PN).nonzero()[0].tolist()
+    value = values_PN[prompt, answer].item()
+    error = RewardError(f"design {design.name!r}: {kind} {value} at prompt {prompt}, answer {answer} {what}.\n{hint}")
+    error.prompt = prompt
+    raise error
+
+
+def token_advantage(
+    design: Design,
+    N: int,
+    token_logprob_BT: Tensor,
+    mask_BT: Tensor,
+    answer_B: Sequence[Tensor],
+    moment: Moment | None = None,
+) -> Tensor:
+    """What each token gets, by the `token:` section; 0 where `mask_BT` says that there is no token of the answer.
+
+    Args:
+      token_logprob_BT: log-probability of each token, B answers of at most T tokens.
+      mask_BT: which places are tokens of the answer.
+      answer_B: what `evaluated` returned after the advantages, for these B answers.
+    """
+    mask_BT = mask_BT.bool()
+    dtype = torch.promote_types(token_logprob_BT.dtype, torch.float32)
+    position_BT = (mask_BT.cumsum(-1) - 1).to(dtype)
+    # What stands outside the answer may be anything; it must not turn a selected sum into NaN.
+    token_logprob_BT = torch.where(mask_BT, token_logprob_BT.detach().to(dtype), 0)
+    function = lowered_token(design, N, dtype, moment)
+    answer_B1 = [value.to(dtype).unsqueeze(-1) for value in answer_B]
+    return function(token_logprob_BT, position_BT, mask_BT, *answer_B1).to(token_logprob_BT.dtype)

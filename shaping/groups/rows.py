@@ -1,0 +1,131 @@
+"""Every 0/1 group of a design, smallest first: for each N and each parameter a row of n_pos = 0..N.
+
+A parameter whose range reaches to N is a count, and takes every whole number
+of its range; others keep their default. A design that changes over a run is
+looked at where check.py looks at it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+
+from shaping.design import Design, Moment
+from shaping.errors import DesignError, located
+from shaping.groups import push
+from shaping.groups.check import broken_bound, moments
+from shaping.groups.exact import Pair, verdict_pair
+from shaping.language.evaluate import constant
+from shaping.language.nodes import Draws, Name, walk
+from shaping.language.params import Param
+from shaping.language.vocabulary import BATCH
+from shaping.real import Real
+from shaping.work import MAX_SETTINGS
+
+Values = Mapping[str, Sequence[Fraction]]  # name of a parameter, or N → the values to look at
+
+
+@dataclass(frozen=True)
+class Row:
+    """The groups of N with n_pos = 0..N correct answers, at one setting of the parameters."""
+
+    N: int
+    params: Mapping[str, Fraction]
+    moment: Moment | None
+    pairs: tuple[Pair, ...]
+
+    def names(self, n_pos: int) -> dict[str, Real]:
+        """What formulas of claims read but `eta`: an advantage that no answer has is 0."""
+        right, wrong = (Fraction(0) if value is None else value for value in self.pairs[n_pos])
+        counts = {"N": self.N, "n_pos": n_pos, "n_neg": self.N - n_pos, "p": Fraction(n_pos, self.N)}
+        found: dict[str, Real] = {name: Fraction(value) for name, value in counts.items()}
+        return found | self.params | {"correct": right, "wrong": wrong}
+
+    def eta(self, n_pos: int) -> Real:
+        """n_pos |A_correct| + n_neg |A_wrong| (Chen et al. 2025, Eq. 16)."""
+        return push.eta_at(self.pairs, n_pos)
+
+    def where(self, n_pos: int | None = None) -> str:
+        """'N = 4, n_pos = 1, k = 2'."""
+        shown = {"N": self.N} | ({} if n_pos is None else {"n_pos": n_pos}) | dict(self.params)
+        text = ", ".join(f"{name} = {value}" for name, value in shown.items())
+        return f"{text}, at step {self.moment.step} of {self.moment.total_steps}" if self.moment else text
+
+
+def by_verdicts(design: Design) -> bool:
+    """Is there a row: do 0/1 rewards decide every advantage?"""
+    return not beyond_verdicts(design)
+
+
+def beyond_verdicts(design: Design) -> str:
+    """What else the design looks at, in words; '' if nothing."""
+    if design.inputs:
+        return f"it reads {', '.join(design.inputs)}"
+    if any(isinstance(node, Draws) for node in design.nodes):
+        return "it draws at random"
+    if any(node.scope == BATCH for node in design.nodes):
+        return "it looks at other groups"
+    return ""
+
+
+def rows(design: Design, when: Values, sizes: Sequence[int]) -> Iterator[Row]:
+    """All rows of groups of these sizes, or of those in `when`; settings that a range forbids are left out."""
+    points = list(moments(design))
+    for N in (int(value) for value in when["N"]) if "N" in when else sizes:
+        values = {name: _values(param, N, when) for name, param in design.params.items()}
+        if prod(map(len, values.values())) > MAX_SETTINGS:
+            what = f"more than {MAX_SETTINGS:,} settings of its parameters for groups of {N}"
+            raise DesignError(f"{design.source.path}: {what}\nhint: smaller ranges, or `when:` with fewer values")
+        choices = [[(name, Fraction(value)) for value in each] for name, each in values.items()]
+        for params in map(dict, itertools.product(*choices)):
+            for moment in points:
+                if not in_range(design, N, params, moment):
+                    continue
+                pairs = (verdict_pair(design, N, n_pos, moment, params) for n_pos in range(N + 1))
+                yield Row(N, params, moment, tuple(pairs))
+
+
+def in_range(design: Design, N: int, params: Mapping[str, Real], moment: Moment | None = None) -> bool:
+    return broken_bound(design, N, design.constants(moment) | params) is None
+
+
+def settings(design: Design, when: Values, sizes: Sequence[int]) -> str:
+    """What `rows` goes through, in words: 'N = 2..64, every k'."""
+    parts = []
+    if "N" in when:
+        parts.append(f"N = {', '.join(map(str, when['N']))}")
+    else:
+        parts.append(f"N = {sizes[0]}..{sizes[-1]}")
+    for name, param in design.params.items():
+        if name in when:
+            parts.append(f"{name} = {', '.join(map(str, when[name]))}")
+        else:
+            parts.append(f"every {name}" if is_count(param) else f"{name} = {param.value}")
+    if design.clock:
+        parts.append("at points of a run")
+    return ", ".join(parts)
+
+
+def is_count(param: Param) -> bool:
+    """Does its range reach to N?"""
+    reaches = param.high is not None and any(isinstance(node, Name) for node in walk(param.high))
+    return reaches and param.schedule is None
+
+
+def _values(param: Param, N: int, when: Values) -> Sequence[Fraction | int]:
+    if param.name in when:
+        return when[param.name]
+    return whole_numbers(param, N) if is_count(param) else [param.value]
+
+
+def whole_numbers(param: Param, N: int) -> range:
+    """Those in the range of a parameter for groups of N."""
+    low, high = (constant(node, {"N": Fraction(N)}) for node in (param.low, param.high))
+    found = range(-int(-low // 1), int(high // 1) + 1)
+    if found.stop - found.start > MAX_SETTINGS:
+        message = f"more than {MAX_SETTINGS:,} whole numbers for groups of {N}"
+        raise DesignError(located(param.high.span, message, "a range that reaches to N is tried number by number"))
+    return found

@@ -1,0 +1,143 @@
+"""The exact value of a formula for one group of answers, or for a batch of groups.
+
+A group is a list of kinds of answers with how many there are of each: what
+counts decide needs two kinds (correct, wrong), a group of real rewards has one
+kind an answer. Sums over a group weigh each kind by its number, so this one
+evaluator serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from shaping import real
+from shaping.errors import DesignError, located
+from shaping.language.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Number, Reduce
+from shaping.language.reductions import REDUCE, Weighed, total
+from shaping.language.vocabulary import ANSWER, BATCH
+from shaping.real import Real, Undefined, Unusable
+from shaping.work import TooMuch, located_limit, spend
+
+
+@dataclass(eq=False)
+class Group:
+    shared: Mapping[str, Real]  # N, n_pos, parameters ...: the same for every answer
+    kinds: Sequence[tuple[int, Mapping[str, Real]]]  # how many answers, and their signals
+    batch: Batch | None = None  # the groups of the same step; needed by formulas that look at them
+    draws: Mapping[Draws, Sequence[Sequence[int]]] = field(default_factory=dict)  # the kinds that each draw has
+    known: dict[tuple[Node, int], Real] = field(default_factory=dict)
+
+    def present(self) -> list[int]:
+        return [kind for kind, (count, _) in enumerate(self.kinds) if count]
+
+    def value(self, node: Node, kind: int) -> Real:
+        """The value of `node` for answers of that kind; for the whole group if it is of group scope."""
+        if node.scope == BATCH and self.batch is not None:
+            return self.batch.value(node, self)
+        key = (node, kind if node.scope == ANSWER else -1)
+        if key not in self.known:
+            self.known[key] = self.computed(node, kind)
+        return self.known[key]
+
+    def computed(self, node: Node, kind: int) -> Real:
+        try:
+            spend(1)
+            return self.compute(node, kind)
+        except TooMuch as error:
+            raise located_limit(error, node.span) from None
+        except (Undefined, Unusable) as error:
+            if not error.args[1:]:  # the innermost node is the place to show
+                error.args = (error.args[0], node.span)
+            raise
+
+    def compute(self, node: Node, kind: int) -> Real:
+        match node:
+            case Number(value=value):
+                return value
+            case Name(name=name):
+                return self.kinds[kind][1][name] if node.scope == ANSWER else self.shared[name]
+            case Named(body=body):
+                return self.value(body, kind)
+            case Apply(function=function, operands=operands):
+                return function.exact(*(self.value(operand, kind) for operand in operands))
+            case Choose(operands=(condition, then, otherwise)):
+                return self.value(then if real.sign(self.value(condition, kind)) else otherwise, kind)
+            case Fallback(body=body, flat=flat):
+                try:
+                    for each in self.present():  # one answer without a value takes the whole group with it
+                        self.value(body, each)
+                    return self.value(body, kind)
+                except Undefined:
+                    return self.value(flat, kind)
+            case Reduce(reduction=reduction, options=options):
+                arguments = [self.value(argument, kind) for argument in node.arguments]
+                values = self.weighed(node) if node.over != BATCH else self.batch.weighed(node)
+                each = [self.value(node.operand, kind)] if reduction.each else []
+                return REDUCE[reduction.name](*each, values, *arguments, **dict(options))
+            case Draws():
+                return self.drawn(node, kind)
+
+    def drawn(self, node: Draws, kind: int) -> Real:
+        """The sum of the advantages of the draws that this answer is in; here every answer is a kind of its own."""
+        rewards = []
+        for members in self.draws[node]:
+            draw = Group(self.shared, [(1, self.kinds[answer][1]) for answer in members])
+            rewards.append((1, {"reward": draw.value(node.reward, 0)}))
+        results = Group(self.shared, rewards)
+        mine = [j for j, members in enumerate(self.draws[node]) if kind in members]
+        return total([(1, results.value(node.advantage, j)) for j in mine])
+
+    def weighed(self, node: Reduce) -> Weighed:
+        """(how many, value) of each kind that `where` selects."""
+        ddof = dict(node.options).get("ddof", 0)
+        if node.where is None and ddof >= sum(count for count, _ in self.kinds):  # so for every group of this size
+            raise Unusable(f"{node.reduction.name}(..., ddof={ddof}) needs more than {ddof} answers in a group")
+        chosen = [kind for kind in self.present() if node.where is None or real.sign(self.value(node.where, kind))]
+        return [(self.kinds[kind][0], self.value(node.operand, kind)) for kind in chosen]
+
+
+@dataclass(eq=False)
+class Batch:
+    """Groups of one step. `keep`, if the design has one, decides who counts in statistics over the batch."""
+
+    groups: Sequence[Group]
+    keep: Node | None = None
+    before_keep: frozenset[Node] = frozenset()  # what `keep` itself is computed from
+    known: dict[Node, Real] = field(default_factory=dict)
+
+    def value(self, node: Node, group: Group) -> Real:
+        if node not in self.known:
+            self.known[node] = Fraction(len(self.groups)) if _is_P(node) else group.computed(node, -1)
+        return self.known[node]
+
+    def weighed(self, node: Reduce) -> Weighed:
+        values = []
+        for group in self.groups:
+            kinds = group.present() if node.operand.scope == ANSWER else group.present()[:1]
+            for kind in kinds:
+                count = group.kinds[kind][0] if node.operand.scope == ANSWER else 1
+                if node.where is not None and not real.sign(group.value(node.where, kind)):
+                    continue
+                if self.keep is not None and node not in self.before_keep and not self.kept(group, node, kind):
+                    continue
+                values.append((count, group.value(node.operand, kind)))
+        return values
+
+    def kept(self, group: Group, node: Reduce, kind: int) -> bool:
+        """An answer is kept by itself; a group if any of its answers is."""
+        kinds = [kind] if node.operand.scope == ANSWER else group.present()
+        return any(real.sign(group.value(self.keep, each)) for each in kinds)
+
+
+def _is_P(node: Node) -> bool:
+    return isinstance(node, Name) and node.name == "P"
+
+
+def constant(node: Node, names: Mapping[str, Real]) -> Real:
+    """The value of a formula without answers, such as a bound of a range."""
+    try:
+        return Group(names, []).value(node, -1)
+    except (Undefined, Unusable) as error:
+        raise DesignError(located(error.args[1], error.args[0])) from None

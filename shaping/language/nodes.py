@@ -1,0 +1,209 @@
+"""What a formula becomes: a graph of eight kinds of nodes, every one knowing its place in the file.
+
+A `let` that is used twice is one node with two parents, so nodes are compared
+by identity and every walk over them remembers where it has been. `scope` is the
+shape of a node's value (vocabulary.py); `counted` says that N, n_pos and the
+parameters decide it, so that it can be tabulated exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+
+from shaping.errors import Span
+from shaping.language.vocabulary import ANSWER, CONSTANT, GROUP, OPERATORS, SCOPES, SIGNALS, Function, Reduction
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    value: Fraction
+    span: Span
+    scope: str = CONSTANT
+    counted: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Name:
+    """A signal of the group (`n_pos`, `r`) or a parameter of the design."""
+
+    name: str
+    span: Span
+    scope: str
+    counted: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A `let`: its name is kept for messages and for the compiled code."""
+
+    name: str
+    body: Node
+    span: Span
+
+    @property
+    def scope(self) -> str:
+        return self.body.scope
+
+    @property
+    def counted(self) -> bool:
+        return self.body.counted
+
+
+class _Made:
+    """A node made of others: as wide as the widest of them, counted if all of them are."""
+
+    operands: tuple[Node, ...]
+
+    @cached_property
+    def scope(self) -> str:
+        return max((operand.scope for operand in self.operands), key=SCOPES.index)
+
+    @cached_property
+    def counted(self) -> bool:
+        return all(operand.counted for operand in self.operands)
+
+
+@dataclass(frozen=True, eq=False)
+class Apply(_Made):
+    function: Function
+    operands: tuple[Node, ...]
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Choose(_Made):
+    """`then if condition else otherwise`: only the chosen branch has to be defined."""
+
+    operands: tuple[Node, Node, Node]  # condition, then, otherwise
+    span: Span
+
+
+@dataclass(frozen=True, eq=False)
+class Reduce(_Made):
+    """`mean(operand, where=..., over=...)`: over a group's answers, the whole batch, or an answer's tokens."""
+
+    reduction: Reduction
+    operand: Node
+    span: Span
+    where: Node | None = None
+    arguments: tuple[Node, ...] = ()
+    options: tuple[tuple[str, int], ...] = ()
+    over: str = GROUP
+
+    @cached_property
+    def scope(self) -> str:
+        return self.operand.scope if self.reduction.each else self.over
+
+    @cached_property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.operand, *((self.where,) if self.where else ()), *self.arguments)
+
+    @cached_property
+    def counted(self) -> bool:
+        return self.over == GROUP and all(operand.counted for operand in self.operands)
+
+
+@dataclass(frozen=True, eq=False)
+class Fallback(_Made):
+    """`body`; and for a group in which some answer's body has no value, `flat` for every answer."""
+
+    body: Node
+    flat: Node
+    span: Span
+
+    @cached_property
+    def operands(self) -> tuple[Node, ...]:
+        return (self.body, self.flat)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """The `draws:` section: `count` draws of `size` answers from each group; an answer gets the sum of its draws.
+
+    `reward` is a formula over the drawn answers, `advantage` one over the draws,
+    in which the name `reward` is a draw's reward. `consecutive`: the first `size`
+    answers, the next, and so on; else at random (draws.py), none twice in one draw.
+    """
+
+    size: Node
+    count: Node
+    consecutive: bool
+    reward: Node
+    advantage: Node
+    span: Span
+
+    scope = ANSWER
+    counted = False
+
+
+Node = Number | Name | Named | Apply | Choose | Reduce | Fallback | Draws
+
+
+def walk(root: Node, into_draws: bool = True) -> Iterator[Node]:
+    """Every node of a formula, once, outermost first."""
+    seen: set[Node] = set()
+    left = [root]
+    while left:
+        node = left.pop()
+        if node not in seen:
+            seen.add(node)
+            yield node
+            left += parts(node) if into_draws or not isinstance(node, Draws) else []
+
+
+def parts(node: Node) -> list[Node]:
+    match node:
+        case Named(body=body):
+            return [body]
+        case Apply() | Choose() | Reduce() | Fallback():
+            return list(node.operands)
+        case Draws():
+            return [node.size, node.count, node.reward, node.advantage]
+    return []
+
+
+def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[Node, Node] | None = None) -> Node:
+    """The same formula without the branches that are never taken.
+
+    Args:
+      decide: a condition of constant scope → whether it holds; None if it cannot say.
+      known: nodes that were done before; shared between formulas that share names.
+    """
+    known = {} if known is None else known
+    if root not in known:
+
+        def inner(node: Node) -> Node:
+            return specialize(node, decide, known)
+
+        match root:
+            case Named():
+                known[root] = replace(root, body=inner(root.body))
+            case Choose(operands=(condition, then, otherwise)):
+                condition = inner(condition)
+                holds = decide(condition) if condition.scope == CONSTANT else None
+                if holds is None:
+                    known[root] = replace(root, operands=(condition, inner(then), inner(otherwise)))
+                else:
+                    known[root] = inner(then if holds else otherwise)
+            case Apply():
+                known[root] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
+            case Reduce():
+                where = root.where and inner(root.where)
+                known[root] = replace(root, operand=inner(root.operand), where=where)
+            case Fallback():
+                known[root] = replace(root, body=inner(root.body), flat=inner(root.flat))
+            case _:
+                known[root] = root
+    return known[root]
+
+
+def signal(name: str, span: Span) -> Node:
+    """A signal by its name; `surprisal` is -logprob, and `token_surprisal` -token_logprob."""
+    for base in ("logprob", "token_logprob"):
+        if name == base.replace("logprob", "surprisal"):
+            return Named(name, Apply(OPERATORS["negate"], (signal(base, span),), span), span)
+    row = SIGNALS[name]
+    return Name(name, span, row.scope, row.counted)
