@@ -61,34 +61,29 @@ def test_the_check_can_fail():
 
 # ---------------------------------------------------------------- rooms
 
-ROOMS = ["language", "groups", "symbols", "compiled", "objectives", "proofs", "views", "trials"]  # from below
+FROM_BELOW = ["errors", "work", "real", "kernels", "language", "design", "groups", "symbols", "compiled"]
+FROM_BELOW += ["objectives", "proofs", "views", "trials", "cli", "pytest_plugin", "__main__", "__init__"]
 LATE = {("design", "groups"), ("design", "compiled")}  # a Design's own methods, imported when they are called
 
 
 def imported(text):
-    """The modules of shaping that a module imports, wherever it does: 'language.nodes', 'real'."""
+    """What a module imports of shaping, wherever it does: 'language', 'real'."""
     found = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
-    names = [f"{node.module}.{alias.name}" for node in found for alias in node.names]
-    return [name.split(".", 1)[1] for name in names if name.startswith("shaping.")]
-
-
-def floor(room):
-    """errors, real, work and kernels lie below all rooms; design above the language; the command line above all."""
-    return {"design": 0.5, "cli": 9, "pytest_plugin": 9, "__main__": 10, "__init__": 10}.get(
-        room, ROOMS.index(room) if room in ROOMS else -1
-    )
+    names = [f"{node.module}.{alias.name}".split(".") for node in found for alias in node.names]
+    return {name[1] for name in names if name[0] == "shaping" and name[1] in FROM_BELOW}
 
 
 def upward(path, text):
-    room = path.parts[-2] if path.parts[-2] in ROOMS else path.stem
-    used = {name.split(".")[0] for name in imported(text)}
-    return {(room, other) for other in used if floor(other) > floor(room)} - LATE
+    """(room, room above it that it imports) for a module of shaping/."""
+    room = path.parent.name if path.parent.name in FROM_BELOW else path.stem
+    return {(room, other) for other in imported(text) if FROM_BELOW.index(other) > FROM_BELOW.index(room)} - LATE
 
 
 def test_no_room_imports_one_above_it():
     package = ROOT / "shaping"
-    assert {path.parent.name for path in package.glob("*/__init__.py")} == set(ROOMS)
-    assert [upward(path, path.read_text()) for path in package.rglob("*.py") if upward(path, path.read_text())] == []
+    modules = {path: path.read_text() for path in package.rglob("*.py")}
+    assert {path.relative_to(package).parts[0].removesuffix(".py") for path in modules} == set(FROM_BELOW)
+    assert set().union(*(upward(path, text) for path, text in modules.items())) == set()
 
 
 def test_an_import_from_above_is_noticed():
