@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzz what reads designs, rewards and metrics: bash scripts/fuzz.sh [INPUTS] [FIGURES.json]
+# Fuzz what reads designs, rewards and metrics: bash scripts/fuzz.sh [INPUTS] [FIGURES.json] [--seed NUMBER]
 # 100,000 inputs if none are said, five minutes; exit status 1 if one broke something. Installs atheris,
 # which has a wheel for Python 3.11 alone, into .venv; with PYTHON=... another environment is used, and atheris too.
 set -euo pipefail

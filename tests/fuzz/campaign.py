@@ -1,4 +1,4 @@
-"""Both fuzzers for a given number of inputs, and a table of it: bash scripts/fuzz.sh [INPUTS] [FIGURES]"""
+"""Both fuzzers for a given number of inputs, and a table: bash scripts/fuzz.sh [INPUTS] [FIGURES] [--seed NUMBER]"""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def grammar(inputs: int, number: int = 0) -> dict[str, object]:
     return {"fuzzer": "hypothesis", "target": "design", **counts, "seconds": seconds, "kinds": failures}
 
 
-def coverage(target: str, inputs: int, folder: Path) -> dict[str, object]:
+def coverage(target: str, inputs: int, folder: Path, number: int = 1) -> dict[str, object]:
     """So many inputs by atheris, in a process of its own; with the lines it reached."""
     corpus = folder / target
     corpus.mkdir()
@@ -92,7 +92,7 @@ def coverage(target: str, inputs: int, folder: Path) -> dict[str, object]:
         "-rss_limit_mb=6000",
         "-timeout=60",
         f"-dict={folder / 'words'}",
-        "-seed=1",
+        f"-seed={number}",
     ]
     command = [sys.executable, "-m", "fuzz.coverage", target, str(figures), *flags, str(corpus)]
     said = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True).stderr.splitlines()
@@ -118,6 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/fuzz.sh", description="Fuzz designs, rewards and metrics.")
     parser.add_argument("inputs", nargs="?", type=int, default=100_000, help="over both fuzzers (default 100,000)")
     parser.add_argument("figures", nargs="?", help="a JSON file for the figures")
+    parser.add_argument("--seed", type=int, default=1, help="other inputs (default 1)")
     options = parser.parse_args()
     by_grammar = options.inputs // 20
     found: list[dict] = []
@@ -128,10 +129,10 @@ def main() -> int:
         if options.figures:
             Path(options.figures).write_text(json.dumps(found, indent=2) + "\n")
 
-    done(grammar(by_grammar))
+    done(grammar(by_grammar, 1_000 * (options.seed - 1)))  # a number for each 10,000
     with tempfile.TemporaryDirectory() as folder:
         for target, share in SHARES.items():
-            done(coverage(target, round((options.inputs - by_grammar) * share), Path(folder)))
+            done(coverage(target, round((options.inputs - by_grammar) * share), Path(folder), options.seed))
     print(rows(found))
     return 1 if any(figures["failures"] for figures in found) else 0
 

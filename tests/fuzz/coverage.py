@@ -26,8 +26,8 @@ USED = 16  # one design in so many is checked and called, too
 class Search:
     """Counts what came of the inputs, and keeps those that broke something."""
 
-    def __init__(self, target: str, figures: Path) -> None:
-        self.target, self.figures, self.began = target, figures, time.time()
+    def __init__(self, target: str, figures: Path, last: int) -> None:
+        self.target, self.figures, self.last, self.began = target, figures, last, time.time()
         self.found = Path(f"{figures}.found")
         self.counts = {"inputs": 0, "accepted": 0, "refused": 0, "failures": 0}
         self.kinds: dict[str, str] = {}
@@ -40,7 +40,7 @@ class Search:
                 self.counts[contract.TARGETS[self.target](data, **more)] += 1
         except Exception as error:
             self.keep(error, data)
-        if self.counts["inputs"] % EVERY == 0:
+        if self.counts["inputs"] % EVERY == 0 or self.counts["inputs"] >= self.last:  # libFuzzer ends without a word
             self.write()
 
     def keep(self, error: Exception, data: bytes) -> None:
@@ -63,7 +63,8 @@ class Search:
 
 def main() -> None:
     target, figures, *rest = sys.argv[1:]
-    search = Search(target, Path(figures))
+    runs = [int(flag.removeprefix("-runs=")) for flag in rest if flag.startswith("-runs=")]
+    search = Search(target, Path(figures), *(runs or [sys.maxsize]))
     atheris.Setup([sys.argv[0], *rest], search.one)
     atheris.Fuzz()
 
