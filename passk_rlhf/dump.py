@@ -2,8 +2,9 @@
 
     {"step": 12, "prompt": "...", "rewards": [...], "scores": [...], "length": [...], "logprob": [...]}
 
-Written by the process that trains, before the design is looked at, so that the rewards of a step that fails are there.
-A reward that is missing is null.
+Written by the process that trains, before the design is looked at, so that rewards that a design refuses are there.
+A reward that is no finite number is null, and so is one that a design with `on_missing: drop` leaves out; without it a
+step with an answer that has none ends before anything is written.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from types import SimpleNamespace
 
-from passk_rlhf import resume
+from passk_rlhf import placement, resume
 
 # What an operating system refuses; the file or the port that it refused is in the message.
 REFUSALS = {
@@ -30,30 +30,35 @@ REFUSALS = {
 }
 
 
-def in_words(error: BaseException, told: Sequence[type[Exception]], args: SimpleNamespace) -> str | None:
+def in_words(
+    error: BaseException, told: Sequence[type[Exception]], args: SimpleNamespace, older: int | None = None
+) -> str | None:
     """
     Args:
       told: errors whose own message is all that the user needs.
       args: OpenRLHF's, as far as they are known; they say where checkpoints are.
+      older: the stamp of an earlier run's last checkpoint (resume.stamp), if this run began anew beside it.
     """
     meant = innermost(error)
     if isinstance(meant, tuple(told)):
         return str(meant)
     if isinstance(meant, OSError) and meant.errno in REFUSALS:
-        return f"{refusal(meant)}\n{next_step(args)}"
+        return f"{refusal(meant)}\n{next_step(args, older)}"
     text = str(meant)
     if getattr(meant, "actor_init_failed", False):
         return _of_its_making(text, told)
     name = type(meant).__name__
     if name == "ActorDiedError":
-        return f"{_who_died(text)}\n{next_step(args)}"
+        return f"{_who_died(text)}\n{next_step(args, older)}"
     if name in ("ActorUnavailableError", "NodeDiedError", "LocalRayletDiedError", "OwnerDiedError"):
         said = f"a machine of the run is gone, or Ray's process on it (the raylet): {text.splitlines()[0]}"
-        return f"{said}\n{next_step(args)}"
+        return f"{said}\n{next_step(args, older)}"
     if name == "EngineDeadError":
-        return f"vLLM's engine died in the middle of the run; what it said last is in the log.\n{next_step(args)}"
+        return (
+            f"vLLM's engine died in the middle of the run; what it said last is in the log.\n{next_step(args, older)}"
+        )
     if "PytorchStreamWriter failed" in text:  # torch.save says no more, whatever the reason
-        return f"a checkpoint could not be written: {text.splitlines()[0]}. Is the disk full?\n{next_step(args)}"
+        return f"a checkpoint could not be written: {text.splitlines()[0]}. Is the disk full?\n{next_step(args, older)}"
     return None
 
 
@@ -64,15 +69,19 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-def next_step(args: SimpleNamespace) -> str:
-    """What is lost, and how to go on."""
+def next_step(args: SimpleNamespace, older: int | None = None) -> str:
+    """What is lost, and how to go on; `older` as for `in_words`."""
     path = getattr(getattr(args, "ckpt", None), "path", None)
+    none = "No checkpoint was finished; --ckpt.save_steps 20 would keep one every 20 steps."
+    if path and older is not None and resume.stamp(path) == older:
+        return f"{none} (What is in {path} is of an earlier run.)"
     try:
-        name = resume.last_checkpoint(path) if path else None
+        actor = getattr(args, "actor", None)
+        name = resume.last_checkpoint(path, actor and placement.processes(actor)) if path else None
     except resume.ResumeError as error:
         return f"The checkpoint is not one to go on from: {error}"
     if name is None:
-        return "No checkpoint was finished; --ckpt.save_steps 20 would keep one every 20 steps."
+        return none
     return f"To go on from checkpoint {name} in {path}: the same command with --ckpt.load_enable"
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from passk_rlhf.dump import dump_groups
 from passk_rlhf.metrics import step_metrics
+from passk_rlhf.missing import short
 from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
@@ -70,15 +71,13 @@ def designed_advantages(
         raise groups.naming_the_prompt(error) from None
     advantage_PN, *read_PN = result if design.token is not None else (result,)
     maker.passk_rlhf_advantage_PN = advantage_PN  # for TensorBoard's histogram (loggers.py)
-    metrics = step_metrics(verdicts(design, score_PN), advantage_PN)
-    if design.drop_missing:
-        there_PN = present(design, reward_PN, score_PN, signal_PN, moment)
+    there_PN = present(design, reward_PN, score_PN, signal_PN, moment) if design.drop_missing else None
+    metrics = step_metrics(verdicts(design, score_PN), advantage_PN, there_PN)
+    if there_PN is not None:
         metrics["design/dropped"] = (~there_PN).float().mean().item()
-        reward_PN = torch.where(there_PN, reward_PN, 0)
-        for experience in experiences:  # what is missing counts 0 in OpenRLHF's own means
-            experience.info |= {
-                key: experience.info[key].nan_to_num(0) for key in ("reward", "score") if key in experience.info
-            }
+        reward_PN = torch.where(there_PN & reward_PN.isfinite(), reward_PN, 0)
+        for experience, there_B in zip(experiences, groups.scatter(there_PN), strict=True):
+            _log_nothing_as_zero(experience.info, there_B)
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
     columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
     for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
@@ -98,35 +97,16 @@ def designed_advantages(
     return experiences
 
 
+def _log_nothing_as_zero(info: dict[str, Any], there_B: Tensor) -> None:
+    """What an answer that is left out does not have counts 0 in OpenRLHF's own means, which would be NaN with it."""
+    for key, value in info.items():
+        if isinstance(value, Tensor) and value.shape == there_B.shape and value.is_floating_point():
+            info[key] = torch.where(there_B.to(value.device) | value.isfinite(), value, 0)
+
+
 def _seed(args: Any, step: int | None) -> int:
     train = getattr(args, "train", None)
     return getattr(train, "seed", 0) * 1_000_003 + (step or 0)
-
-
-def settle_missing_rewards(samples: list, N: int, drop: bool) -> None:
-    """Name the answer whose reward OpenRLHF did not get, before it fails on it without saying which.
-
-    Args:
-      samples: one Experience an answer, as generated, N to a prompt; `rewards` is None where the reward function
-        failed.
-      drop: the design leaves such answers out: their reward and score become NaN, which says so until the design.
-    """
-    missing = [i for i, sample in enumerate(samples) if sample.rewards is None]
-    if drop:
-        logged = {key for sample in samples for key in sample.info}
-        scored = any(sample.scores is not None for sample in samples)
-        for i in missing:
-            samples[i].rewards = torch.tensor([torch.nan])
-            samples[i].scores = torch.tensor([torch.nan]) if scored else None
-            samples[i].info |= {key: torch.zeros(1) for key in logged - samples[i].info.keys()}  # all log the same
-    elif missing:
-        first = missing[0]
-        raise RewardError(
-            f"no reward (None) at prompt {first // N}, answer {first % N}, and for {len(missing)} of {len(samples)} "
-            f"answers in all.\nprompt {first // N}: {_short(samples[first].prompts[0])}\n"
-            "The reward function returned None, failed or took too long; its own error is in the log, after "
-            "'Failed to fetch reward'. To leave such answers out: a design with on_missing: drop"
-        )
 
 
 @dataclass(frozen=True)
@@ -159,8 +139,8 @@ class Groups:
             for place in range(start + 1, start + N):
                 if prompts[place] != prompts[start]:
                     raise RewardError(
-                        f"group {start // N} mixes prompts: answer 0 is to {_short(prompts[start])}, "
-                        f"answer {place - start} to {_short(prompts[place])}"
+                        f"group {start // N} mixes prompts: answer 0 is to {short(prompts[start])}, "
+                        f"answer {place - start} to {short(prompts[place])}"
                     )
         return cls(torch.tensor(order), [len(experience.index) for experience in experiences], N, prompts)
 
@@ -181,8 +161,4 @@ class Groups:
     def naming_the_prompt(self, error: RewardError) -> RewardError:
         if error.prompt is None:
             return error
-        return RewardError(f"{error}\nprompt {error.prompt}: {_short(self.prompts[error.prompt * self.N])}")
-
-
-def _short(text: str, most: int = 200) -> str:
-    return repr(text if len(text) <= most else f"{text[: most - 40]} ... {text[-35:]}")
+        return RewardError(f"{error}\nprompt {error.prompt}: {short(self.prompts[error.prompt * self.N])}")

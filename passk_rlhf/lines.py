@@ -57,20 +57,3 @@ def _end_of_last_line(file: int) -> int:
             return start + found + 1
         end = start
     return 0
-
-
-def drop_from_step(path: str | Path, step: int) -> None:
-    """Cut off what was written at `step` and later: a run that goes on from before will write it again.
-
-    Steps only grow from line to line; each has its "step" first.
-    """
-    path = Path(path)
-    if not path.exists():
-        return
-    kept = 0
-    with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n") or json.loads(line)["step"] >= step:
-                break
-            kept += len(line)
-    os.truncate(path, kept)

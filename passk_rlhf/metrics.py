@@ -18,11 +18,12 @@ from passk_rlhf.lines import LineFile
 from passk_rlhf.loggers import Chained
 
 
-def pass_at_k(correct_PN: Tensor, k: int) -> Tensor:
+def pass_at_k(correct_PN: Tensor, k: int, there_PN: Tensor | None = None) -> Tensor:
     """P(at least one of k answers drawn from the group is right), unbiased, for each prompt.
 
     1 - C(n_neg, k) / C(N, k), as a product of k ratios so that nothing overflows.
-    0 without a correct answer, 1 with fewer than k wrong ones.
+    0 without a correct answer, 1 with fewer than k wrong ones. Where answers are missing, N and n_neg are of those
+    that are there; NaN if they are fewer than k.
     Source: Chen et al. 2021, arXiv:2107.03374.
 
     >>> pass_at_k(torch.tensor([[True, False, False, False]]), k=2)
@@ -32,8 +33,11 @@ def pass_at_k(correct_PN: Tensor, k: int) -> Tensor:
     if not 1 <= k <= N:
         raise ValueError(f"pass@{k} of groups of {N} answers")
     draw = torch.arange(k, dtype=torch.float64, device=correct_PN.device)
-    n_neg_P1 = (~correct_PN).sum(-1, keepdim=True).double()
-    return 1 - ((n_neg_P1 - draw).clamp(min=0) / (N - draw)).prod(-1)
+    there_PN = torch.ones_like(correct_PN) if there_PN is None else there_PN
+    there_P1 = there_PN.sum(-1, keepdim=True).double()
+    n_neg_P1 = (there_PN & ~correct_PN).sum(-1, keepdim=True).double()
+    left_P = 1 - ((n_neg_P1 - draw).clamp(min=0) / (there_P1 - draw)).prod(-1)
+    return torch.where(there_P1[:, 0] < k, torch.nan, left_P)
 
 
 def powers_of_two(N: int) -> list[int]:
@@ -45,14 +49,19 @@ def powers_of_two(N: int) -> list[int]:
     return [2**i for i in range(N.bit_length()) if 2**i < N] + [N]
 
 
-def step_metrics(correct_PN: Tensor, advantage_PN: Tensor) -> dict[str, float]:
+def step_metrics(correct_PN: Tensor, advantage_PN: Tensor, there_PN: Tensor | None = None) -> dict[str, float]:
     """The metrics of one batch, by the names they have in the log, TensorBoard and wandb.
 
+    Args:
+      there_PN: which answers a design with `on_missing: drop` has not left out; None: all are there. Neither a verdict
+        nor a mean counts the others.
+
     Returns:
-      rollout/pass{k}      unbiased pass@k of the rollouts, mean over prompts; k = 1, 2, 4 ... N
+      rollout/pass{k}      unbiased pass@k of the rollouts, mean over prompts with k answers; k = 1, 2, 4 ... N; NaN if
+                           no prompt has as many
       design/all_wrong     share of groups without a correct answer
       design/too_easy      share with correct answers and no advantage but zero: nothing left to learn
-      design/effective     share of the others: the groups that train
+      design/effective     share of groups with an advantage that is not 0: those that train
       design/abs_correct   mean |A| of correct answers, 0 if there is none
       design/abs_wrong     mean |A| of wrong answers, 0 if there is none
       design/abs_max       largest |A|
@@ -64,13 +73,15 @@ def step_metrics(correct_PN: Tensor, advantage_PN: Tensor) -> dict[str, float]:
     """
     N = correct_PN.shape[1]
     size_PN = advantage_PN.abs().double()
+    there_PN = torch.ones_like(correct_PN) if there_PN is None else there_PN
+    correct_PN, wrong_PN = correct_PN & there_PN, ~correct_PN & there_PN
     solved_P = correct_PN.any(-1)
     silent_P = (size_PN == 0).all(-1)
-    result = {f"rollout/pass{k}": pass_at_k(correct_PN, k).mean().item() for k in powers_of_two(N)}
-    result["design/all_wrong"] = (~solved_P).double().mean().item()
+    result = {f"rollout/pass{k}": pass_at_k(correct_PN, k, there_PN).nanmean().item() for k in powers_of_two(N)}
+    result["design/all_wrong"] = (~solved_P & there_PN.any(-1)).double().mean().item()
     result["design/too_easy"] = (solved_P & silent_P).double().mean().item()
-    result["design/effective"] = 1 - result["design/all_wrong"] - result["design/too_easy"]
-    for outcome, mask_PN in (("correct", correct_PN), ("wrong", ~correct_PN)):
+    result["design/effective"] = (~silent_P).double().mean().item()
+    for outcome, mask_PN in (("correct", correct_PN), ("wrong", wrong_PN)):
         result[f"design/abs_{outcome}"] = (size_PN * mask_PN).sum().item() / max(mask_PN.sum().item(), 1)
     result["design/abs_max"] = size_PN.max().item()
     return result

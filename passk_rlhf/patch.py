@@ -39,7 +39,7 @@ def check_openrlhf() -> str:
     """The installed release, if its method is known. Reads the source file, imports nothing of OpenRLHF.
 
     Raises:
-      IncompatibleOpenRLHF: not installed, the method is missing, or its source is not in KNOWN_SOURCES.
+      IncompatibleOpenRLHF: not installed, the method is missing, or release and source are not in KNOWN_SOURCES.
     """
     supported = ", ".join(sorted(release for releases in KNOWN_SOURCES.values() for release in releases))
     try:
@@ -51,6 +51,11 @@ def check_openrlhf() -> str:
     found = fingerprint(path.read_text(encoding="utf-8")) if path.exists() else None
     if found is None:
         raise IncompatibleOpenRLHF(f"OpenRLHF {release} has no {MODULE}: {METHOD}; supported: {supported}")
+    if found in KNOWN_SOURCES and release not in KNOWN_SOURCES[found]:
+        raise IncompatibleOpenRLHF(
+            f"OpenRLHF {release} was not run with this version of passk_rlhf, which replaces more of it than "
+            f"{METHOD}.\nInstall a supported release of openrlhf ({supported}), or a newer passk_rlhf."
+        )
     if found not in KNOWN_SOURCES:
         known = ", ".join(f"{source} ({', '.join(releases)})" for source, releases in KNOWN_SOURCES.items())
         raise IncompatibleOpenRLHF(

@@ -6,15 +6,17 @@ other group has one GPU a process. Without a GPU the count is of logical ones: R
 
 from __future__ import annotations
 
+import os
 import re
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 PATIENCE = 5.0  # seconds for a Ray head to answer
 
 
 def gpus(args: SimpleNamespace) -> int:
-    actor, critic, reward = (_processes(group) for group in (args.actor, args.critic, args.reward))
+    actor, critic, reward = (processes(group) for group in (args.actor, args.critic, args.reward))
     engines = args.vllm.num_engines * args.vllm.tensor_parallel_size
     has_critic = args.algo.advantage.estimator == "gae"
     has_reward = not args.reward.remote_url and not args.train.agent_func_path
@@ -25,7 +27,7 @@ def gpus(args: SimpleNamespace) -> int:
     if not everything_shares or args.train.async_enable:
         total += engines
     if args.algo.kl.init_coef > 0 and not (everything_shares or args.train.colocate_actor_ref):
-        total += _processes(args.ref)
+        total += processes(args.ref)
     # The pair gets bundles of its own even when everything else shares.
     if critic_pair:
         return total + critic
@@ -39,8 +41,22 @@ def cpus(args: SimpleNamespace) -> int:
     return gpus(args) + 1
 
 
-def _processes(group: SimpleNamespace) -> int:
+def processes(group: SimpleNamespace) -> int:
+    """Of a group, args.actor say: one a GPU."""
     return group.num_nodes * group.num_gpus_per_node
+
+
+def begun_here() -> str | None:
+    """The address of the cluster that `ray start` began or joined on this machine: `ray.init()` joins it, too.
+
+    The file where Ray keeps it is looked at as Ray does, without importing Ray: what our settings say of it, it reads
+    as it is imported. `ray stop` removes it.
+    """
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"
+    try:
+        return Path(folder, "ray", "ray_current_cluster").read_text(encoding="utf-8").strip() or None
+    except FileNotFoundError:
+        return None
 
 
 def answers(address: str) -> bool:

@@ -1,12 +1,12 @@
 """Going on from a checkpoint: is it there and whole, and was it trained on the design of this command?
 
-A checkpoint carries the text of its design in DeepSpeed's client state, so that the two cannot come apart. Beside the
-checkpoints lies the design of the last one as design.yaml: for people, and for the launcher, which compares before Ray
-starts. The trainer compares again, with what the checkpoint itself says.
+A checkpoint carries the text of its design in DeepSpeed's client state, so that the two cannot come apart. It lies in
+the checkpoint's folder as design.yaml, too: for people, and for the launcher, which compares before Ray starts. A run
+on a design compares again in the trainer, with the client state.
 
-    PATH/_actor/latest                        DeepSpeed: the name of the last whole checkpoint
+    PATH/_actor/latest                        DeepSpeed: the name of the last checkpoint
     PATH/_actor/global_step20/*.pt            DeepSpeed: the model, the optimizer, the client state
-    PATH/design.yaml                          ours
+    PATH/_actor/global_step20/design.yaml     ours; not there if the run was on an estimator of OpenRLHF's
 """
 
 from __future__ import annotations
@@ -25,26 +25,50 @@ class ResumeError(ValueError):
     """A checkpoint is not one to go on from; for whoever resumes the run."""
 
 
-def last_checkpoint(path: str | Path) -> str | None:
-    """The name of the checkpoint that DeepSpeed would load, such as 'global_step20'. None if none was ever finished.
+def last_checkpoint(path: str | Path, processes: int | None = None) -> str | None:
+    """The name of the checkpoint to go on from, such as 'global_step20'. None if none was ever finished.
+
+    It is the one that `latest` names, and DeepSpeed would load; or the newest whole one, where the run was killed while
+    it saved that: the first process writes `latest` before the others have written their part.
+
+    Args:
+      processes: the actors' processes, each of which writes a part of the optimizer's state; None: not known.
 
     Raises:
-      ResumeError: `latest` is missing or names a checkpoint that is not there or is damaged, and others are there.
+      ResumeError: `latest` is missing or names no checkpoint, and others are there; or none that was begun is whole.
     """
     folder = Path(path) / "_actor"
-    whole = [tag.name for tag in _tags(folder) if not _damage(tag)]
+    whole = [tag.name for tag in _tags(folder) if not _damage(tag, processes)]
     latest = folder / "latest"
     if not latest.is_file():
         if whole:
             raise ResumeError(f"{folder}: the file 'latest' is gone.\n{_instead(latest, whole)}")
         return None
-    name = latest.read_text(encoding="utf-8", errors="replace").strip()
+    name = _named_by(latest)
     tag = folder / name
     if tag.parent != folder or not tag.is_dir():
         raise ResumeError(f"{latest} names checkpoint {name[:80]!r}, which is not there.\n{_instead(latest, whole)}")
-    if damage := _damage(tag):
-        raise ResumeError(f"{damage}.\n{_instead(latest, whole)}")
+    if damage := _damage(tag, processes):
+        if not whole:
+            raise ResumeError(f"{damage}.\n{_instead(latest, whole)}")
+        return whole[-1]
     return name
+
+
+def go_back_to(path: str | Path, name: str) -> str | None:
+    """Let `latest` name this checkpoint; what it named before, if that was another one."""
+    latest = Path(path) / "_actor" / "latest"
+    before = _named_by(latest)
+    if before == name:
+        return None
+    half = latest.with_name("latest.half")
+    half.write_text(name, encoding="utf-8")
+    half.replace(latest)
+    return before
+
+
+def _named_by(latest: Path) -> str:
+    return latest.read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _tags(folder: Path) -> list[Path]:
@@ -53,13 +77,19 @@ def _tags(folder: Path) -> list[Path]:
     return sorted(tags, key=lambda tag: tag.stat().st_mtime)
 
 
-def _damage(tag: Path) -> str | None:
+def _damage(tag: Path, processes: int | None) -> str | None:
     states = sorted(tag.glob("*model_states.pt"))
     if not states:
         return f"checkpoint {tag} has no model in it"
     # torch saves zip files; their table of contents comes last, so a file that was cut off has none.
     broken = [file for file in sorted(tag.glob("*.pt")) if not zipfile.is_zipfile(file)]
-    return f"checkpoint file {broken[0]} is damaged" if broken else None
+    if broken:
+        return f"checkpoint file {broken[0]} is damaged"
+    # Without one of these DeepSpeed loads none, warns, and trains on with an optimizer that knows nothing.
+    parts = len(list(tag.glob("*_optim_states.pt")))
+    if processes and 0 < parts < processes:
+        return f"checkpoint {tag} has the optimizer's state of {parts} of {processes} processes"
+    return None
 
 
 def _instead(latest: Path, whole: list[str]) -> str:
@@ -68,9 +98,15 @@ def _instead(latest: Path, whole: list[str]) -> str:
     return f"To go on from {whole[-1]}: echo {whole[-1]} > {latest}   (whole are: {', '.join(whole)})"
 
 
-def design_beside(path: str | Path) -> str | None:
-    """The text of the last checkpoint's design, as far as the launcher can see it."""
-    file = Path(path) / "design.yaml"
+def stamp(path: str | Path) -> int | None:
+    """Tells the last checkpoint in a folder from later ones, without looking into it; None if there is none."""
+    latest = Path(path) / "_actor" / "latest"
+    return latest.stat().st_mtime_ns if latest.is_file() else None
+
+
+def design_of(path: str | Path, checkpoint: str) -> str | None:
+    """The text of a checkpoint's design, as far as the launcher can see it."""
+    file = Path(path) / "_actor" / checkpoint / "design.yaml"
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else None
 
 
@@ -132,20 +168,17 @@ def describe(design) -> str:
     return f"design {design.name}" + (f" ({params})" if params else "")
 
 
-# ── Beside the checkpoints, and beside the model ────────────────────────────
-
-
-def save_design(folder: str | Path, text: str) -> None:
-    """Write FOLDER/design.yaml, whole or not at all."""
+def save_design(folder: str | Path, text: str, name: str = "design.yaml") -> None:
+    """Write FOLDER/design.yaml, whole or not at all: in a checkpoint, and beside the model."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    half = folder / "design.yaml.half"
+    half = folder / f"{name}.half"
     half.write_text(text, encoding="utf-8")
-    half.replace(folder / "design.yaml")
+    half.replace(folder / name)
 
 
-def keep_apart(folder: str | Path, step: int) -> None:
-    """The design that a run was trained on until `step` keeps a file of its own: design-until-step20.yaml."""
-    before = Path(folder) / "design.yaml"
-    if before.exists():
-        before.rename(before.with_name(f"design-until-step{step}.yaml"))
+def save_design_of(path: str | Path, checkpoint: str, text: str) -> None:
+    """Into the checkpoint's folder, if the checkpoint was saved where this process can see it."""
+    folder = Path(path) / "_actor" / checkpoint
+    if folder.is_dir():
+        save_design(folder, text)

@@ -56,7 +56,7 @@ async def within(limit: float, function, *args):
     def call() -> None:
         try:
             value, set_it = function(*args), result.set_result
-        except StopIteration as error:  # no future may carry one
+        except (StopIteration, SystemExit) as error:  # no future may carry the one, the other would end the worker
             value, set_it = RuntimeError(f"the reward function raised {error!r}"), result.set_exception
         except Exception as error:
             value, set_it = error, result.set_exception

@@ -1,5 +1,6 @@
 """Can the actors share a rollout evenly? Data-parallel actors that train on different numbers of micro-batches wait for
-each other forever: DeepSpeed averages gradients after each, and one of them has none left.
+each other forever: DeepSpeed averages gradients after each, and one of them has none left. And does a rollout train
+anything at all?
 
 OpenRLHF cuts a rollout of B answers into ceil(B / --rollout.micro_batch_size) pieces, gives each actor as many whole
 pieces as the others (the last one fewer), and each trains on floor(answers / --train.micro_batch_size) micro-batches.
@@ -39,13 +40,20 @@ def shares(answers: int, rollout_micro: int, actors: int) -> list[int]:
 def refuse_uneven(args: Any, answers: int) -> None:
     """
     Raises:
-      UnevenBatch: a rollout of that many answers would leave an actor waiting; says which sizes would not.
+      UnevenBatch: a rollout of that many answers would leave an actor waiting, or train nothing; says which sizes
+        would not.
     """
     actors = actors_of(args)
-    if actors < 2 or args.train.dynamic_batch_enable:
+    if args.train.dynamic_batch_enable:
         return
     each = shares(answers, args.rollout.micro_batch_size, actors)
     batches = [share // args.train.micro_batch_size for share in each]
+    if not any(batches):
+        raise UnevenBatch(
+            f"a rollout of {answers} answers would train nothing: no actor gets the {args.train.micro_batch_size} of a "
+            f"micro-batch; choose --train.micro_batch_size {max(min(each), 1)} or smaller, or the number of prompts, "
+            "--rollout.batch_size and --rollout.n_samples_per_prompt so that every rollout is larger"
+        )
     if len(set(batches)) == 1 and all(each):
         return
     fits = [size for size in range(1, args.rollout.micro_batch_size + 1) if answers % (size * actors) == 0]
@@ -65,18 +73,37 @@ def refuse_uneven(args: Any, answers: int) -> None:
 def even_part(args: Any, answers: int) -> int:
     """The most of these answers, in whole groups, that the actors can share: where filtering left fewer than planned.
 
+    If a planned rollout makes whole optimizer steps and some part of what is left does, too, it is such a part.
+
     Raises:
       UnevenBatch: not even one group.
     """
     N = args.rollout.n_samples_per_prompt
-    for part in range(answers, 0, -N):
-        try:
-            refuse_uneven(args, part)
-        except UnevenBatch:
-            continue
-        return part
-    refuse_uneven(args, answers)
-    return answers
+    parts = [part for part in range(answers, 0, -N) if _is_even(args, part)]
+    if not parts:
+        refuse_uneven(args, answers)
+    if not left_over(args, args.rollout.batch_size * N):
+        parts = [part for part in parts if not left_over(args, part)] or parts
+    return parts[0]
+
+
+def _is_even(args: Any, answers: int) -> bool:
+    try:
+        refuse_uneven(args, answers)
+    except UnevenBatch:
+        return False
+    return True
+
+
+def left_over(args: Any, answers: int) -> int:
+    """Answers of a rollout whose gradients wait for the next one's: DeepSpeed counts micro-batches, steps the optimizer
+    after --train.batch_size answers, and does not know where a rollout ends. Of a rollout that the actors can share.
+    """
+    if args.train.dynamic_batch_enable:
+        return 0
+    actors, micro = actors_of(args), args.train.micro_batch_size
+    trained = shares(answers, args.rollout.micro_batch_size, actors)[0] // micro * args.train.max_epochs
+    return trained % max(args.train.batch_size // (micro * actors), 1) * micro * actors
 
 
 def _listed(numbers: list[int]) -> str:

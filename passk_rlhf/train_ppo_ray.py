@@ -28,6 +28,7 @@ from typing import Any
 
 import shaping
 from passk_rlhf import faults, job, patch, placement, resume, reward_time, sharing, watch, worker
+from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
@@ -44,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     except SystemExit:
         raise
     except Exception as error:
-        said = faults.in_words(error, _told(), launch.args)
+        said = faults.in_words(error, _told(), launch.args, launch.older)
         if said is None:
             raise
         print(f"{PROGRAM}: error: {said}", file=sys.stderr)
@@ -69,6 +70,7 @@ class Launch:
         self.device = self.ours.device
         self.design = None
         self.args = SimpleNamespace()  # OpenRLHF's, once it has read them
+        self.older = None  # the last checkpoint of an earlier run, if this one begins anew beside it
         self.head_watch = None
 
     def run(self) -> None:
@@ -77,10 +79,13 @@ class Launch:
                 self.ours.advantage_design, **assignments(self.ours.advantage_param, "--advantage-param")
             )
             self.release = patch.check_openrlhf()
-        elif self.ours.advantage_param:
-            raise LaunchError("--advantage-param sets a parameter of a design: name one with --advantage-design")
-        elif self.ours.dump_rewards:
-            raise LaunchError("--dump-rewards keeps what a design is given: name one with --advantage-design")
+        for flag, given, what in (
+            ("--advantage-param", self.ours.advantage_param, "sets a parameter of a design"),
+            ("--dump-rewards", self.ours.dump_rewards, "keeps what a design is given"),
+            ("--reward-timeout", self.ours.reward_timeout != reward_time.DEFAULT, "belongs to a run on a design"),
+        ):
+            if given and self.design is None:
+                raise LaunchError(f"{flag} {what}: name one with --advantage-design")
         if not {"-h", "--help"} & set(self.argv):
             self.settle_device()
         if not os.environ.get("RAY_ADDRESS"):  # for a Ray of our own
@@ -126,8 +131,17 @@ class Launch:
             )
 
     def settle_device(self) -> None:
-        """GPU if there is one here or in the cluster that RAY_ADDRESS names; else the CPU, said in one line."""
+        """GPU if there is one here or in the cluster that this job joins; else the CPU, said in one line."""
         address = os.environ.get("RAY_ADDRESS", "")
+        if not address and (begun := placement.begun_here()):
+            if not placement.answers(begun):
+                raise LaunchError(
+                    f"'ray start' was called here for a cluster at {begun}, where nothing answers any more. End what "
+                    "is left of it with: ray stop"
+                )
+            # Ray would join it without a word; what it has counts as if its address had been given.
+            os.environ["RAY_ADDRESS"] = address = begun
+            say(f"joining the Ray cluster at {begun}, which 'ray start' began or joined on this machine")
         if not placement.answers(address):
             raise LaunchError(
                 f"RAY_ADDRESS={address}: no Ray answers there. Start one with: ray start --head, or unset RAY_ADDRESS "
@@ -154,10 +168,13 @@ class Launch:
 
     def prepare(self, flat: argparse.Namespace) -> SimpleNamespace:
         args = self.args = self.openrlhf["hierarchize"](flat)
-        for ours in vars(self.ours):
-            delattr(args, ours)  # ours, and the design may be a path that only this machine knows
+        for name, value in vars(self.ours).items():
+            if getattr(args, name) != value:  # its parser takes `--advantage-par`, ours has left it alone
+                raise LaunchError(f"write --{name.replace('_', '-')} out: it was given in a shortened form")
+            delattr(args, name)  # ours, and the design may be a path that only this machine knows
+        goes_on = args.ckpt.load_enable  # as asked; there may be nothing to go on from
         if self.design is not None:
-            self.prepare_design(args)
+            self.prepare_design(args, goes_on)
         self.prepare_checkpoint(args)
         if not os.environ.get("RAY_ADDRESS"):  # else they lie where the trainer runs, and it will say the same
             check_folders(args)
@@ -167,7 +184,7 @@ class Launch:
             say(f"no GPU: OpenRLHF runs on the CPU ({', '.join(settings.adapt(args))})")
         return args
 
-    def prepare_design(self, args: SimpleNamespace) -> None:
+    def prepare_design(self, args: SimpleNamespace, goes_on: bool) -> None:
         estimator, N = args.algo.advantage.estimator, args.rollout.n_samples_per_prompt
         if estimator != patch.ESTIMATOR:
             raise LaunchError(
@@ -190,8 +207,14 @@ class Launch:
         sharing.refuse_uneven(args, args.rollout.batch_size * N)
         given = args.algo.advantage
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
-        given.dump = self.dump_path(goes_on=args.ckpt.load_enable)
+        given.dump, given.goes_on = self.dump_path(goes_on), goes_on
         say(f"{resume.describe(self.design)} from {self.design.source.path}, groups of {N}, OpenRLHF {self.release}")
+        read = {part.name for node in self.design.clock for part in walk(node) if isinstance(part, Name)}
+        if args.algo.dynamic_filtering_enable and {"progress", "total_steps"} & read:
+            say(
+                "dynamic filtering replaces prompts, so the run will have fewer steps than total_steps says, and end "
+                "before progress is 1: let the schedule count `step`"
+            )
 
     def dump_path(self, goes_on: bool) -> str | None:
         """Where rewards are kept, by its whole path; an earlier run's file is only written to by one that goes on."""
@@ -208,18 +231,19 @@ class Launch:
     def prepare_checkpoint(self, args: SimpleNamespace) -> None:
         """What --ckpt.load_enable will find, as far as this machine can see the folder of the checkpoints."""
         path, goes_on = args.ckpt.path, args.ckpt.load_enable
-        if not goes_on and (Path(path) / "_actor" / "latest").exists():
-            print(
-                f"passk_rlhf: beginning anew beside the checkpoints in {path}; to go on: --ckpt.load_enable", flush=True
-            )
+        if not goes_on and (older := resume.stamp(path)):
+            self.older = older
+            say(f"beginning anew beside the checkpoints in {path}; to go on: --ckpt.load_enable")
         if not goes_on or not (Path(path) / "_actor").exists():
             return
-        name = resume.last_checkpoint(path)
+        name = resume.last_checkpoint(path, placement.processes(args.actor))
         if name is None:
             args.ckpt.load_enable = False  # OpenRLHF would fail on a folder without a finished checkpoint
             say(f"no checkpoint in {path} was ever finished: beginning anew")
             return
-        trained, change = resume.design_beside(path), None
+        if unfinished := resume.go_back_to(path, name):
+            say(f"checkpoint {unfinished} in {path} is not whole, the run was killed while it saved it: using {name}")
+        trained, change = resume.design_of(path, name), None
         if trained is not None:  # else the trainer will know, from the checkpoint itself
             now = self.design.resolved if self.design else None
             change = resume.refuse_change(f"{name} in {path}", trained, now, self.ours.allow_design_change)
@@ -235,7 +259,7 @@ class Launch:
 
     def head_is_gone(self, seconds: float) -> None:
         said = f"Ray's head has not answered for {seconds:.0f} s: it was stopped or killed, or its machine is gone."
-        watch.end_with(f"{PROGRAM}: error: {said}\n{faults.next_step(self.args)}")
+        watch.end_with(f"{PROGRAM}: error: {said}\n{faults.next_step(self.args, self.older)}")
 
     def start_ray(self, **options: Any) -> Any:
         """OpenRLHF's `ray.init(runtime_env=...)`, with what the workers need added to it."""

@@ -4,15 +4,19 @@ RemoteExperienceMaker.compute_advantages_and_returns   `--algo.advantage.estimat
                                                        every other estimator goes to the original, untouched
 RemoteExperienceMaker.split_rollout_samples            looks for missing rewards and for batches that the actors
                                                        cannot share, then the original
+SamplesGenerator._process_response_into_experience     the original, then: dynamic filtering may not hide a reward
+                                                       that is no number
 BasePPOTrainer.__init__                                the original, then: say that the design is active, and put
                                                        loggers.py's in front
 BasePPOTrainer.train_step                              tells the first which step this is, then the original
 BasePPOTrainer.init_checkpoint_states                  the original, then: was this checkpoint trained on the same
-                                                       design? Save the design beside the model
+                                                       design? Cut off what the run will write again, save the
+                                                       design beside the model
 BasePPOTrainer.save_logs_and_checkpoints,              put the design into the checkpoint, then the original, then
-BasePPOTrainer.save_best_checkpoint                    beside the checkpoints, too
+BasePPOTrainer.save_best_checkpoint                    into its folder, too
 ppo_trainer.prepare_datasets                           the original, then: how many steps there will be, and can the
                                                        actors share the last one
+ppo_trainer.compute_eval_metrics                       missing rewards count 0, then the original
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from pathlib import Path
 from passk_rlhf import resume
 from passk_rlhf.job import report_active, report_total_steps, total_steps
 from passk_rlhf.patch import ESTIMATOR, METHOD
-from passk_rlhf.sharing import even_part, refuse_uneven
+from passk_rlhf.sharing import even_part, left_over, refuse_uneven
 
 
 def replacements() -> list[tuple[object, str, object]]:
@@ -31,16 +35,19 @@ def replacements() -> list[tuple[object, str, object]]:
     from openrlhf.trainer import ppo_trainer
     from openrlhf.trainer.ppo_trainer import BasePPOTrainer
     from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker
+    from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator
 
     return [
         (RemoteExperienceMaker, METHOD, compute_advantages_and_returns),
         (RemoteExperienceMaker, "split_rollout_samples", split_rollout_samples),
+        (SamplesGenerator, "_process_response_into_experience", response_into_experience),
         (BasePPOTrainer, "__init__", init_trainer),
         (BasePPOTrainer, "train_step", train_step),
         (BasePPOTrainer, "init_checkpoint_states", init_checkpoint_states),
         (BasePPOTrainer, "save_logs_and_checkpoints", save_logs_and_checkpoints),
         (BasePPOTrainer, "save_best_checkpoint", save_best_checkpoint),
         (ppo_trainer, "prepare_datasets", prepare_datasets),
+        (ppo_trainer, "compute_eval_metrics", compute_eval_metrics),
     ]
 
 
@@ -66,7 +73,7 @@ def train_step(original, self, rollout_samples, global_step):
 def split_rollout_samples(original, self, rollout_samples):
     if not designed(self.args):
         return original(self, rollout_samples)
-    from passk_rlhf.hook import settle_missing_rewards
+    from passk_rlhf.missing import settle_missing_rewards
 
     if self.reward_model_group is None:
         N = self.args.rollout.n_samples_per_prompt
@@ -78,6 +85,23 @@ def split_rollout_samples(original, self, rollout_samples):
             logger().warning(f"{len(rollout_samples) - kept} answers left out: the actors could not share them")
     refuse_uneven(self.args, kept)
     return original(self, rollout_samples[:kept])
+
+
+def response_into_experience(original, self, response, **kwargs):
+    experience = original(self, response, **kwargs)
+    if designed(self.args) and self.args.algo.dynamic_filtering_enable:
+        from passk_rlhf.missing import unhide
+
+        unhide(experience, design_of(self.args))
+    return experience
+
+
+def compute_eval_metrics(original, eval_dataloader, samples, n_samples_per_prompt):
+    from passk_rlhf.missing import count_missing_as_zero
+
+    if missing := count_missing_as_zero(samples):
+        logger().warning(f"evaluation: {missing} of {len(samples)} answers have no reward; they count 0")
+    return original(eval_dataloader, samples, n_samples_per_prompt)
 
 
 def compute_advantages_and_returns(original, self, experiences):
@@ -112,7 +136,14 @@ def prepare_datasets(original, strategy, tokenizer):
         full, rest = divmod(len(result[0].dataset), args.rollout.batch_size)
         report_total_steps((full + bool(rest)) * args.train.num_episodes)
         if rest:
-            refuse_uneven(args, rest * args.rollout.n_samples_per_prompt)
+            answers = rest * args.rollout.n_samples_per_prompt
+            refuse_uneven(args, answers)
+            if part := left_over(args, answers):
+                logger().warning(
+                    f"the last step of an episode has {answers} answers; the gradients of {part} of them make no whole "
+                    f"--train.batch_size {args.train.batch_size}: DeepSpeed adds them to the next step's, so that each "
+                    "optimizer step after it ends a little earlier in its rollout"
+                )
     return result
 
 
@@ -143,17 +174,24 @@ def init_checkpoint_states(original, self):
     states = original(self)
     if not designed(self.args):
         return states
-    from passk_rlhf.lines import drop_from_step
+    from passk_rlhf.leftovers import copy_apart, drop_from_step
 
     given, output = self.args.algo.advantage, Path(self.args.ckpt.output_dir)
-    if step := states["global_step"]:
+    metrics, step, change = output / "metrics.jsonl", states["global_step"], None
+    if step:
         trained = states.get(resume.DESIGN)
         change = resume.refuse_change(f"of step {step}", trained, given.design, given.allow_change)
-        if change:
-            resume.keep_apart(output, step)
+        if change and trained:
+            resume.save_design(output, trained, f"design-until-step{step}.yaml")
         logger().info(f"shaping: going on after step {step}, at step {step} of {total_steps(step)} for schedules")
-        if given.dump:
-            drop_from_step(given.dump, step)
+    # What a run on another design, or an earlier one, has written of later steps is kept, but not among ours.
+    if (change or not step) and (apart := copy_apart(metrics)):
+        logger().info(f"shaping: the metrics of the run before are in {apart}")
+    drop_from_step(metrics, step and step + 1)  # a line of metrics has the number of the step that it ends
+    if given.dump and given.goes_on:  # else the launcher has seen that there is no such file yet
+        if not step:
+            copy_apart(given.dump)
+        drop_from_step(given.dump, step)  # a line of rewards has the number of the steps before it
     resume.save_design(output, given.design)
     return states
 
@@ -164,7 +202,7 @@ def save_logs_and_checkpoints(original, self, global_step, logs_dict=None, clien
     text = self.args.algo.advantage.design
     original(self, global_step, logs_dict, {**(client_states or {}), resume.DESIGN: text})
     if global_step % self.args.ckpt.save_steps == 0:
-        resume.save_design(self.args.ckpt.path, text)
+        resume.save_design_of(self.args.ckpt.path, f"global_step{global_step}", text)
 
 
 def save_best_checkpoint(original, self, eval_metrics, global_step, client_states=None):
@@ -172,5 +210,4 @@ def save_best_checkpoint(original, self, eval_metrics, global_step, client_state
         return original(self, eval_metrics, global_step, client_states)
     text = self.args.algo.advantage.design
     original(self, eval_metrics, global_step, {**(client_states or {}), resume.DESIGN: text})
-    if (Path(self.args.ckpt.path) / "_actor" / f"best_global_step{global_step}").exists():
-        resume.save_design(self.args.ckpt.path, text)
+    resume.save_design_of(self.args.ckpt.path, f"best_global_step{global_step}", text)

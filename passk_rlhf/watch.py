@@ -32,11 +32,11 @@ class HeadWatch(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        seen = time.monotonic()
+        seen = None  # until it answers for the first time: a cluster behind one open port never does
         while not self.stopped.wait(1):
             if placement.answers(self.address):
                 seen = time.monotonic()
-            elif time.monotonic() - seen > self.patience:
+            elif seen is not None and time.monotonic() - seen > self.patience:
                 self.gone(time.monotonic() - seen)
                 return
 

@@ -193,7 +193,7 @@ def eta(advantages: Sequence[Decimal | Reward]) -> Decimal:
 def batch_metrics(correct_PN: Sequence[Sequence[bool]], advantage_PN: Sequence[Sequence]) -> dict[str, Fraction]:
     """What a training step logs about P groups of N answers.
     pass1, pass2, pass4, .. and passN   mean over groups of Pass@k (arXiv:2107.03374)
-    all_wrong, too_easy, effective      shares of groups: none correct; some, yet every advantage 0; the rest
+    all_wrong, too_easy, effective      shares of groups: none correct; some, yet every advantage 0; some A not 0
     abs_correct, abs_wrong, abs_max     mean |A| over all correct, over all wrong answers (0 if none); largest |A|
     ValueError if the batch or a group is empty, or shapes differ.
     >>> m = batch_metrics([[1, 0, 0], [0, 0, 0]], [[1, -0.5, -0.5], [0, 0, 0]])
@@ -209,10 +209,10 @@ def batch_metrics(correct_PN: Sequence[Sequence[bool]], advantage_PN: Sequence[S
         if k == N or k.bit_count() == 1:
             metrics[f"pass{k}"] = _mean([pass_at_k_formula(b_N, k) for b_N in correct_PN])
     for b_N, a_N in zip(correct_PN, advantage_PN, strict=True):
-        kinds.append("all_wrong" if not any(b_N) else "effective" if any(a_N) else "too_easy")
+        kinds += ["all_wrong"] * (not any(b_N)) + ["effective" if any(a_N) else "too_easy"] * (any(b_N) or any(a_N))
         for b, a in zip(_verdicts(b_N), a_N, strict=True):
             size_where[b].append(abs(Fraction(a)))
-    metrics |= {kind: Fraction(kinds.count(kind), len(kinds)) for kind in ("all_wrong", "too_easy", "effective")}
+    metrics |= {kind: Fraction(kinds.count(kind), len(correct_PN)) for kind in ("all_wrong", "too_easy", "effective")}
     metrics["abs_correct"] = _mean(size_where[1] or [0])
     metrics["abs_wrong"] = _mean(size_where[0] or [0])
     metrics["abs_max"] = max(size_where[1] + size_where[0])

@@ -69,7 +69,7 @@ def arguments(design, n_samples_per_prompt=N, actors=1):
         ),
         reward=SimpleNamespace(clip_range=(-10, 10), overlong_buffer_len=None, stop_properly_penalty_coef=None),
         rollout=SimpleNamespace(n_samples_per_prompt=n_samples_per_prompt, max_new_tokens=24, micro_batch_size=3),
-        train=SimpleNamespace(dynamic_batch_enable=False, seed=1),
+        train=SimpleNamespace(dynamic_batch_enable=False, micro_batch_size=1, seed=1),
         actor=SimpleNamespace(num_nodes=1, num_gpus_per_node=actors),
         ds=SimpleNamespace(ring_attn_size=1, tensor_parallel_size=1),
     )

@@ -1,17 +1,18 @@
 """What ended a run is said in words: with Ray's own exceptions, as they reach the launcher."""
 
 import errno
+import os
 from types import SimpleNamespace
 
 import pytest
 import ray
 
-from passk_rlhf import faults, sharing, train_ppo_ray
+from passk_rlhf import faults, resume, sharing, train_ppo_ray
 from shaping import RewardError
 
 
-def in_words(error, path=None):
-    return faults.in_words(error, train_ppo_ray._told(), SimpleNamespace(ckpt=SimpleNamespace(path=path)))
+def in_words(error, path=None, older=None):
+    return faults.in_words(error, train_ppo_ray._told(), SimpleNamespace(ckpt=SimpleNamespace(path=path)), older)
 
 
 def wrapped(cause, times=2):
@@ -104,5 +105,11 @@ def test_the_next_step_names_the_checkpoint_to_go_on_from(tmp_path):
     (tmp_path / "_actor" / "latest").write_text("global_step40")
     expected = f"To go on from checkpoint global_step40 in {tmp_path}: the same command with --ckpt.load_enable"
     assert in_words(died(), str(tmp_path)).endswith(expected)
+    older = resume.stamp(tmp_path)
+    assert in_words(died(), str(tmp_path), older) == (
+        f"{in_words(died())} (What is in {tmp_path} is of an earlier run.)"
+    )
+    os.utime(tmp_path / "_actor" / "latest", ns=(older + 1, older + 1))  # this run has saved one, too
+    assert in_words(died(), str(tmp_path), older).endswith(expected)
     (tmp_path / "_actor" / "latest").write_text("global_step41")
     assert "The checkpoint is not one to go on from: " in in_words(died(), str(tmp_path))

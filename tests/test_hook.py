@@ -17,7 +17,7 @@ from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
 
 from passk_rlhf import patch  # noqa: E402
-from passk_rlhf.hook import Groups, designed_advantages, settle_missing_rewards  # noqa: E402
+from passk_rlhf.hook import Groups, designed_advantages  # noqa: E402
 from shaping import DesignError, RewardError, loads  # noqa: E402
 from shaping.trials.records import read_records  # noqa: E402
 
@@ -213,15 +213,6 @@ def test_an_advantage_that_overflows_is_refused_with_its_place():
         run(arguments("design", "advantage: exp(r)"), batch([0, 1000, 0, 0]))
 
 
-def test_an_answer_without_reward_is_named_before_openrlhf_fails_on_it():
-    samples = [
-        Experience(rewards=torch.tensor([1.0]), prompts=["a"]),
-        Experience(rewards=None, prompts=["find the way"]),
-    ]
-    with pytest.raises(RewardError, match=r"at prompt 0, answer 1, and for 1 of 2(.|\n)*'find the way'"):
-        settle_missing_rewards(samples, 2, drop=False)
-
-
 def test_scatter_undoes_gather_for_any_permutation_and_cut():
     rng = random.Random(1)
     for _ in range(20):
@@ -333,14 +324,22 @@ def test_a_design_that_leaves_missing_answers_out_trains_on_the_rest_and_counts_
         assert experience.info["reward"].isfinite().all() and experience.info["group_reward_std"].isfinite().all()
 
 
-def test_an_answer_whose_reward_call_failed_becomes_one_that_is_missing():
-    samples = [
-        Experience(rewards=torch.tensor([1.0]), scores=torch.tensor([1.0]), info={"reward": torch.tensor([1.0])}),
-        Experience(rewards=None, info={}),
-    ]
-    settle_missing_rewards(samples, 2, drop=True)
-    assert samples[1].rewards.isnan().all() and samples[1].scores.isnan().all()
-    assert samples[0].info.keys() == samples[1].info.keys()
+def test_a_signal_is_missing_with_the_reward_that_it_comes_with_and_logged_as_zero():
+    experiences = batch([1, 0, 0, 0], cut=4)
+    experiences[0].info["moves"] = torch.tensor([6.0, 8.0, 10.0, torch.nan])
+    found = advantages(
+        compute("on_missing: drop\nsignals: {moves: length}\nadvantage: moves - mean(moves)", experiences)
+    )
+    assert [found[i][0].item() for i in range(4)] == [-2, 0, 2, 0]
+    assert experiences[0].info["moves"].tolist() == [6, 8, 10, 0]
+    assert experiences[0].info["design/dropped"].tolist() == [0.25] * 4
+
+
+def test_an_infinite_reward_that_is_left_out_is_logged_as_zero():
+    experiences = batch([1, float("inf"), 0, 0], cut=4)
+    compute("on_missing: drop\nadvantage: r - mean(r)", experiences)
+    assert experiences[0].info["reward"].tolist() == [1, 0, 0, 0]
+    assert experiences[0].info["rollout/pass1"].tolist() == pytest.approx([1 / 3] * 4)  # of the three that are there
 
 
 # ── --dump-rewards ──────────────────────────────────────────────────────────

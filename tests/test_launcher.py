@@ -123,6 +123,25 @@ def test_everything_watched_is_given_back(launch):
     assert (argparse.ArgumentParser.parse_args, config.hierarchize, ray.init, sys.argv) == before
 
 
+def test_a_run_requeued_before_its_first_checkpoint_begins_anew_with_its_file_of_rewards(monkeypatch, launch, tmp_path):
+    seen = []
+    prepare = train_ppo_ray.Launch.prepare
+    monkeypatch.setattr(train_ppo_ray.Launch, "prepare", lambda self, flat: seen.append(prepare(self, flat)) or seen[0])
+    (tmp_path / "r.jsonl").write_text('{"step": 0}\n')
+    (tmp_path / "checkpoints" / "_actor" / "global_step1").mkdir(parents=True)
+    flags = ["--advantage-design", PASSK, "--dump-rewards", tmp_path / "r.jsonl", "--ckpt.load_enable"]
+    status, out, _, _ = launch(*flags, *GIVEN, *GROUPS)
+    assert status == "ray started" and "no checkpoint" in out and seen[0].algo.advantage.goes_on
+    assert not seen[0].ckpt.load_enable
+
+
+@pytest.mark.parametrize(("design", "said"), [("passk_then_pass1", True), ("passk", False)])
+def test_a_schedule_to_the_end_of_the_run_and_dynamic_filtering_are_said_to_disagree(launch, design, said):
+    flags = ["--advantage-design", f"configs/{design}.yaml", "--algo.dynamic_filtering_enable"]
+    status, out, _, _ = launch(*flags, *GIVEN, *GROUPS)
+    assert status == "ray started" and ("fewer steps than total_steps says" in out) == said
+
+
 # ── Bad input: one message, status 2, Ray not started, no traceback ─────────
 
 
@@ -167,6 +186,14 @@ def test_a_mistake_in_the_yaml_is_shown_at_its_place(launch, tmp_path, text, mes
         ),
         (["--advantage-design", PASSK, "--ds.packing_samples"], "--ds.packing_samples needs flash-attn"),
         (["--advantage-design", PASSK, "--advantage-desing"], "unrecognized arguments: --advantage-desing"),
+        # OpenRLHF's parser takes these, and would train on its own estimator, or with k = 4
+        (["--advantage-desig", PASSK, "--algo.advantage.estimator", "rloo"], "write --advantage-design out"),
+        (["--advantage-design", PASSK, "--advantage-par", "k=2"], "write --advantage-param out"),
+        (["--advantage-design", PASSK, "--dump-r", "r.jsonl"], "write --dump-rewards out"),
+        (
+            ["--algo.advantage.estimator", "rloo", "--reward-timeout", "5"],
+            "--reward-timeout belongs to a run on a design",
+        ),
     ],
 )
 def test_a_mistake_on_the_command_line_is_said_before_ray_starts(launch, flags, message):

@@ -11,8 +11,10 @@ import time
 import pytest
 
 from passk_rlhf.history import read_history
-from passk_rlhf.lines import CHUNK, LineFile, drop_from_step
+from passk_rlhf.leftovers import copy_apart, drop_from_step
+from passk_rlhf.lines import CHUNK, LineFile
 from passk_rlhf.metrics import MetricsFile
+from passk_rlhf.resume import ResumeError
 
 
 def test_lines_are_appended_to_what_is_there(tmp_path):
@@ -96,3 +98,25 @@ def test_steps_are_dropped_from_the_first_line_of_them(tmp_path):
     assert path.read_text().count("\n") == 5
     drop_from_step(path, 2)
     assert path.read_text() == '{"step": 1}\n'
+    drop_from_step(path, 0)
+    assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("line", ["[1]", "{}", '{"step": null}', "step 2", '{"step": "two"}'])
+def test_a_file_that_is_no_runs_is_not_cut(tmp_path, line):
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"step": 1}}\n{line}\n')
+    with pytest.raises(ResumeError, match=r"a.jsonl:2: no line of a run(.|\n)*move the file away"):
+        drop_from_step(path, 5)
+    assert path.read_text().endswith(f"{line}\n")
+
+
+def test_what_another_run_wrote_is_copied_to_the_first_name_that_is_free(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    assert copy_apart(path) is None
+    path.write_text("")
+    assert copy_apart(path) is None
+    for number in (1, 2):
+        path.write_text(f"{number}\n")
+        assert copy_apart(path) == tmp_path / f"metrics-{number}.jsonl"
+    assert [(tmp_path / f"metrics-{number}.jsonl").read_text() for number in (1, 2)] == ["1\n", "2\n"]

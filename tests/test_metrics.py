@@ -34,6 +34,21 @@ def test_the_reported_k_are_powers_of_two_and_the_group_itself():
     assert [powers_of_two(N) for N in (1, 2, 6, 8)] == [[1], [1, 2], [1, 2, 4, 6], [1, 2, 4, 8]]
 
 
+def test_answers_that_are_left_out_are_neither_right_nor_wrong():
+    correct = torch.tensor([[True, True, False, False], [False, True, False, False], [False] * 4])
+    there = torch.tensor([[True, True, False, False], [True, True, True, False], [False] * 4])
+    assert pass_at_k(correct, 2, there)[:2].tolist() == [1, 1 - 1 / 3]  # 2 of 2 right; 1 of 3: one pair in three fails
+    metrics = step_metrics(correct, torch.tensor([[0.0] * 4, [-0.5, 1.0, -0.5, 0.0], [0.0] * 4]), there)
+    assert metrics["rollout/pass1"] == pytest.approx((1 + 1 / 3) / 2) and math.isnan(metrics["rollout/pass4"])
+    shares = {"design/all_wrong": 0, "design/too_easy": 1 / 3, "design/effective": 1 / 3, "design/abs_wrong": 0.5}
+    assert {name: metrics[name] for name in shares} == pytest.approx(shares)
+
+
+def test_an_all_wrong_group_that_a_design_pushes_down_is_one_that_trains():
+    metrics = step_metrics(torch.tensor([[False, False]]), torch.tensor([[-1.0, -1.0]]))
+    assert metrics["design/all_wrong"] == metrics["design/effective"] == 1
+
+
 def test_step_metrics_equal_the_oracle_on_random_batches():
     rng = random.Random(5)
     for _ in range(30):

@@ -13,16 +13,19 @@ replacements.register()
 from openrlhf.trainer import ppo_trainer  # noqa: E402
 from openrlhf.trainer.ppo_trainer import BasePPOTrainer  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
+from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator  # noqa: E402
 
 METHODS = (
     (RemoteExperienceMaker, "compute_advantages_and_returns"),
     (RemoteExperienceMaker, "split_rollout_samples"),
+    (SamplesGenerator, "_process_response_into_experience"),
     (BasePPOTrainer, "__init__"),
     (BasePPOTrainer, "train_step"),
     (BasePPOTrainer, "init_checkpoint_states"),
     (BasePPOTrainer, "save_logs_and_checkpoints"),
     (BasePPOTrainer, "save_best_checkpoint"),
     (ppo_trainer, "prepare_datasets"),
+    (ppo_trainer, "compute_eval_metrics"),
 )
 
 
@@ -82,6 +85,18 @@ def test_an_unread_openrlhf_is_refused_with_both_fingerprints(monkeypatch, tmp_p
         assert "supported release of openrlhf (0.10.2, 0.10.3, 0.10.4, 0.11.0, 0.11.1, 0.11.2)" in str(error.value)
     else:
         assert "has no" in str(error.value) and patch.METHOD in str(error.value)
+
+
+def test_a_release_that_nobody_has_run_is_refused_though_its_method_is_known(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: "0.11.3")
+    with pytest.raises(patch.IncompatibleOpenRLHF, match="OpenRLHF 0.11.3 was not run with this version(.|\n)*0.11.2"):
+        patch.check_openrlhf()
+
+
+def test_everything_that_is_replaced_is_named_here():
+    patch.install()
+    assert set(METHODS) == set(patch._originals)
+    patch.uninstall()
 
 
 def test_no_openrlhf_at_all_is_said(monkeypatch):

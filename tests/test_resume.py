@@ -1,7 +1,6 @@
 """Going on from a checkpoint: which one, is it whole, and was it trained on the same design."""
 
 import zipfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -20,11 +19,12 @@ FOUR = "name: mine\nparams: {k: 4}\nadvantage: k * r\n"
 EIGHT = FOUR.replace("4", "8")
 
 
-def save(path, name, latest=True):
+def save(path, name, latest=True, processes=1):
     """What DeepSpeed leaves of one checkpoint."""
     folder = path / "_actor" / name
     folder.mkdir(parents=True)
-    for file in ("mp_rank_00_model_states.pt", "zero_pp_rank_0_mp_rank_00_optim_states.pt"):
+    parts = [f"zero_pp_rank_{rank}_mp_rank_00_optim_states.pt" for rank in range(processes)]
+    for file in ("mp_rank_00_model_states.pt", *parts):
         torch.save({"weights": torch.ones(100)}, folder / file)
     if latest:
         (path / "_actor" / "latest").write_text(name)
@@ -84,13 +84,30 @@ def test_a_file_latest_that_is_gone_is_refused_and_a_checkpoint_offered(tmp_path
 
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5, -10])
-def test_a_checkpoint_that_was_cut_off_is_refused_by_the_name_of_its_file(tmp_path, keep):
-    save(tmp_path, "global_step1")
+def test_a_checkpoint_that_was_cut_off_is_refused_by_the_name_of_its_file_or_another_one_used(tmp_path, keep):
     file = save(tmp_path, "global_step2") / "mp_rank_00_model_states.pt"
     whole = file.read_bytes()
     file.write_bytes(whole[: int(len(whole) * keep)] if isinstance(keep, float) else whole[:keep])
-    with pytest.raises(ResumeError, match=r"mp_rank_00_model_states.pt is damaged(.|\n)*echo global_step1 > "):
+    with pytest.raises(ResumeError, match=r"mp_rank_00_model_states.pt is damaged(.|\n)*No other checkpoint is whole"):
         last_checkpoint(tmp_path)
+    save(tmp_path, "global_step1", latest=False)
+    assert last_checkpoint(tmp_path) == "global_step1"
+
+
+def test_a_run_killed_when_only_its_first_process_had_saved_goes_on_from_the_checkpoint_before(tmp_path):
+    # The first process writes `latest`, then they wait for each other: the second has written nothing yet.
+    save(tmp_path, "global_step1", processes=2)
+    save(tmp_path, "global_step2", processes=1)
+    assert last_checkpoint(tmp_path, processes=2) == "global_step1"
+    assert resume.go_back_to(tmp_path, "global_step1") == "global_step2"
+    assert (tmp_path / "_actor" / "latest").read_text() == "global_step1"
+    assert resume.go_back_to(tmp_path, "global_step1") is None  # it is named already
+    assert last_checkpoint(tmp_path, processes=1) == "global_step1"
+
+
+def test_a_checkpoint_without_an_optimizers_state_may_be_of_a_run_that_saves_none(tmp_path):
+    save(tmp_path, "global_step1", processes=0)
+    assert last_checkpoint(tmp_path, processes=2) == "global_step1"
 
 
 def test_a_checkpoint_without_its_model_is_refused(tmp_path):
@@ -148,9 +165,11 @@ def test_a_design_that_cannot_be_read_any_more_is_a_change_and_no_crash(text):
 # ── In the trainer ──────────────────────────────────────────────────────────
 
 
-def at_the_start(tmp_path, states, design=FOUR, allow=False, dump=None):
+def at_the_start(tmp_path, states, design=FOUR, allow=False, dump=None, goes_on=True):
     """What the trainer does with the state of a checkpoint, before the first step."""
-    advantage = SimpleNamespace(estimator="design", design=design, allow_change=allow, dump=dump)
+    advantage = SimpleNamespace(
+        estimator="design", design=design, allow_change=allow, dump=dump and str(dump), goes_on=goes_on
+    )
     args = SimpleNamespace(algo=SimpleNamespace(advantage=advantage), ckpt=SimpleNamespace(output_dir=str(tmp_path)))
     return trainer.init_checkpoint_states(lambda self: states, SimpleNamespace(args=args))
 
@@ -175,10 +194,48 @@ def test_a_checkpoint_of_another_design_is_refused_and_nothing_is_overwritten(tm
 
 
 def test_an_allowed_change_keeps_the_design_of_before_apart(tmp_path):
-    (tmp_path / "design.yaml").write_text(EIGHT)
+    # twice: the first run on the new design was killed before its first checkpoint
+    for beside in (EIGHT, FOUR):
+        (tmp_path / "design.yaml").write_text(beside)
+        at_the_start(tmp_path, {"global_step": 3, resume.DESIGN: EIGHT}, allow=True)
+        assert (tmp_path / "design.yaml").read_text() == FOUR
+        assert (tmp_path / "design-until-step3.yaml").read_text() == EIGHT
+
+
+def steps_in(*files):
+    return [[int(line[9]) for line in file.read_text().splitlines()] for file in files]
+
+
+def lines_of(*steps):
+    return "".join(f'{{"step": {step}, "rewards": [1, 0]}}\n' for step in steps)
+
+
+def test_a_run_that_goes_on_cuts_the_metrics_of_the_steps_that_it_will_do_again(tmp_path):
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(lines_of(1, 2, 3, 4, 5))
+    at_the_start(tmp_path, {"global_step": 3, resume.DESIGN: FOUR})
+    assert steps_in(metrics) == [[1, 2, 3]] and not (tmp_path / "metrics-1.jsonl").exists()
+
+
+def test_later_steps_of_another_design_are_kept_in_a_file_of_their_own(tmp_path):
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(lines_of(1, 2, 3, 4, 5))
     at_the_start(tmp_path, {"global_step": 3, resume.DESIGN: EIGHT}, allow=True)
-    assert (tmp_path / "design.yaml").read_text() == FOUR
-    assert (tmp_path / "design-until-step3.yaml").read_text() == EIGHT
+    assert steps_in(metrics, tmp_path / "metrics-1.jsonl") == [[1, 2, 3], [1, 2, 3, 4, 5]]
+
+
+def test_a_run_that_begins_anew_in_the_same_folder_has_metrics_of_its_own(tmp_path):
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text(lines_of(1, 2))
+    at_the_start(tmp_path, {"global_step": 0}, goes_on=False)
+    assert steps_in(metrics, tmp_path / "metrics-1.jsonl") == [[], [1, 2]]
+
+
+def test_a_run_that_should_go_on_and_finds_no_checkpoint_begins_its_rewards_anew(tmp_path):
+    dump = tmp_path / "rewards.jsonl"
+    dump.write_text(lines_of(0, 1))
+    at_the_start(tmp_path, {"global_step": 0}, dump=dump)
+    assert steps_in(dump, tmp_path / "rewards-1.jsonl") == [[], [0, 1]]
 
 
 def test_a_run_that_goes_on_drops_the_rewards_of_the_steps_it_will_do_again(tmp_path):
@@ -190,7 +247,7 @@ def test_a_run_that_goes_on_drops_the_rewards_of_the_steps_it_will_do_again(tmp_
 
 
 @pytest.mark.parametrize("step", [20, 21])
-def test_every_checkpoint_carries_its_design_and_the_last_ones_lies_beside_it(tmp_path, step):
+def test_every_checkpoint_carries_its_design_and_has_it_in_its_folder(tmp_path, step):
     saved = {}
     advantage = SimpleNamespace(estimator="design", design=FOUR)
     args = SimpleNamespace(
@@ -200,12 +257,29 @@ def test_every_checkpoint_carries_its_design_and_the_last_ones_lies_beside_it(tm
 
     def original(self, *given):
         saved.update(given[-1])  # the states of the client
+        if step == 20:
+            save(tmp_path, "global_step20")
 
     trainer.save_logs_and_checkpoints(original, self, step, {}, {"episode": 1})
     assert saved == {"episode": 1, resume.DESIGN: FOUR}
-    assert (tmp_path / "design.yaml").exists() == (step == 20)
+    assert resume.design_of(tmp_path, f"global_step{step}") == (FOUR if step == 20 else None)
 
-    (tmp_path / "_actor" / f"best_global_step{step}").mkdir(parents=True)
+    def best(self, *given):
+        saved.update(given[-1])
+        save(tmp_path, f"best_global_step{step}")
+
     saved.clear()
-    trainer.save_best_checkpoint(original, self, {"eval_pass1": 1.0}, step)
-    assert saved == {resume.DESIGN: FOUR} and Path(tmp_path / "design.yaml").read_text() == FOUR
+    trainer.save_best_checkpoint(best, self, {"eval_pass1": 1.0}, step)
+    assert saved == {resume.DESIGN: FOUR} and resume.design_of(tmp_path, f"best_global_step{step}") == FOUR
+
+
+def test_the_design_of_a_checkpoint_is_that_of_the_checkpoint_and_not_of_the_last_run(tmp_path):
+    # 20 on one design, 40 after a change, then a run on an estimator of OpenRLHF's in the same folder
+    for name, text in (("global_step20", FOUR), ("global_step40", EIGHT), ("global_step5", None)):
+        save(tmp_path, name)
+        if text:
+            resume.save_design_of(tmp_path, name, text)
+    found = [resume.design_of(tmp_path, name) for name in ("global_step20", "global_step40", "global_step5")]
+    assert found == [FOUR, EIGHT, None]
+    resume.save_design_of(tmp_path, "global_step9", FOUR)  # saved where this process does not see it
+    assert not (tmp_path / "_actor" / "global_step9").exists()

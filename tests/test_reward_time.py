@@ -1,6 +1,7 @@
 """The time limit of a reward function is of each call, and of nothing else."""
 
 import asyncio
+import sys
 import threading
 import time
 from types import SimpleNamespace
@@ -21,6 +22,8 @@ def test_what_a_function_returns_and_raises_comes_back():
         run(30, {}.__getitem__, "no such label")
     with pytest.raises(RuntimeError, match="the reward function raised StopIteration"):
         run(30, lambda: next(iter([])))
+    with pytest.raises(RuntimeError, match=r"the reward function raised SystemExit\(3\)"):
+        run(30, sys.exit, 3)
 
 
 def test_a_function_that_never_returns_is_given_up():

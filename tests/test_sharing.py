@@ -4,15 +4,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from passk_rlhf.sharing import UnevenBatch, even_part, refuse_uneven, shares
+from passk_rlhf.sharing import UnevenBatch, even_part, left_over, refuse_uneven, shares
 
 
-def args(actors=2, rollout_micro=6, train_micro=4, dynamic=False, ring=1):
+def args(actors=2, rollout_micro=6, train_micro=4, dynamic=False, ring=1, batch=8, prompts=8):
     return SimpleNamespace(
         actor=SimpleNamespace(num_nodes=1, num_gpus_per_node=actors),
         ds=SimpleNamespace(ring_attn_size=ring, tensor_parallel_size=1),
-        rollout=SimpleNamespace(micro_batch_size=rollout_micro, n_samples_per_prompt=8),
-        train=SimpleNamespace(micro_batch_size=train_micro, dynamic_batch_enable=dynamic),
+        rollout=SimpleNamespace(micro_batch_size=rollout_micro, n_samples_per_prompt=8, batch_size=prompts),
+        train=SimpleNamespace(
+            micro_batch_size=train_micro, dynamic_batch_enable=dynamic, batch_size=batch, max_epochs=1
+        ),
     )
 
 
@@ -65,3 +67,29 @@ def test_what_filtering_left_is_cut_to_whole_groups_that_can_be_shared():
     with pytest.raises(UnevenBatch, match="cannot share a rollout of 8 answers"):
         even_part(sizes, 8)
     assert even_part(args(actors=1), 8) == 8
+
+
+def test_a_rollout_that_would_train_nothing_is_refused():
+    # 8 actors share the last 64 answers of an episode, 8 each, and a micro-batch takes 16
+    last = args(actors=8, rollout_micro=8, train_micro=16)
+    with pytest.raises(
+        UnevenBatch, match=r"64 answers would train nothing(.|\n)*--train.micro_batch_size 8 or smaller"
+    ):
+        refuse_uneven(last, 64)
+    with pytest.raises(UnevenBatch, match="8 answers would train nothing"):
+        refuse_uneven(args(actors=1, train_micro=16), 8)
+
+
+def test_gradients_that_wait_for_the_next_rollout_are_counted():
+    # 2 actors, micro-batches of 8, optimizer steps of 64 answers: 4 micro-batches on each actor
+    sizes = args(rollout_micro=8, train_micro=8, batch=64, prompts=16)
+    assert [left_over(sizes, answers) for answers in (128, 112, 64, 48)] == [0, 48, 0, 48]
+    sizes.train.max_epochs = 2  # 7 and 7 micro-batches: 14 are three steps and a half
+    assert left_over(sizes, 112) == 32
+
+
+def test_what_filtering_left_is_cut_to_whole_optimizer_steps_where_there_is_one():
+    sizes = args(rollout_micro=8, train_micro=8, batch=64, prompts=16)
+    assert [even_part(sizes, answers) for answers in (128, 120, 112, 64, 48)] == [128, 64, 64, 64, 48]
+    # A planned rollout of one step and a half leaves gradients over anyway.
+    assert even_part(args(rollout_micro=8, train_micro=8, batch=64, prompts=12), 80) == 80

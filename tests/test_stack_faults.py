@@ -130,7 +130,7 @@ def test_going_on_with_another_k_says_so_and_keeps_both_designs(run, ends):
     assert said in ends["nobody"][2]
     step = int(re.search(r"going on after step (\d)", ends["nobody"][2])[1])
     assert shaping.load(run / "model" / f"design-until-step{step}.yaml").params["k"].value == K
-    for folder in ("model", "checkpoints"):
+    for folder in ("model", f"checkpoints/_actor/global_step{STEPS}"):
         assert shaping.load(run / folder / "design.yaml").params["k"].value == LAST_K
 
 

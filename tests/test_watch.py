@@ -1,5 +1,6 @@
 """Is there a Ray to ask, and does its head still answer: with real sockets."""
 
+import os
 import socket
 import threading
 import time
@@ -52,6 +53,53 @@ def test_a_head_that_stops_answering_is_told_once_after_the_patience(monkeypatch
     assert gone.wait(30)
     thread.join()
     assert len(told) == 1 and told[0] > 1
+
+
+def test_a_head_that_never_answered_is_not_one_that_is_gone(monkeypatch, listening):
+    server, address = listening
+    server.close()
+    thread, told, gone = watched(monkeypatch, address, patience=1)
+    assert not gone.wait(4)
+    thread.stop()
+    thread.join()
+    assert told == []
+
+
+# ── A cluster that `ray start` has begun here ───────────────────────────────
+
+
+@pytest.fixture
+def noted(monkeypatch, tmp_path):
+    """Write down an address where `ray start` does."""
+    from ray._private.utils import get_ray_address_file
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+
+    def note(address):
+        (tmp_path / "ray").mkdir(exist_ok=True)
+        assert get_ray_address_file(None) == str(tmp_path / "ray" / "ray_current_cluster")
+        (tmp_path / "ray" / "ray_current_cluster").write_text(address)
+
+    return note
+
+
+def test_the_cluster_that_ray_would_join_is_joined_by_name(monkeypatch, noted, listening):
+    assert placement.begun_here() is None
+    noted(listening[1])
+    assert placement.begun_here() == listening[1]
+    launch = train_ppo_ray.Launch(["--device", "cpu"])
+    monkeypatch.setenv("RAY_ADDRESS", "")  # so that what is set now is taken back
+    launch.settle_device()
+    assert os.environ["RAY_ADDRESS"] == listening[1]
+
+
+def test_a_cluster_that_is_gone_but_still_written_down_is_said(noted, listening, capsys):
+    server, address = listening
+    server.close()
+    noted(address)
+    assert train_ppo_ray.main(["--advantage-design", "configs/passk.yaml"]) == 2
+    assert f"for a cluster at {address}, where nothing answers any more." in capsys.readouterr().err
 
 
 def test_a_head_that_comes_back_in_time_was_never_gone(monkeypatch, listening):
