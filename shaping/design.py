@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 from shaping.errors import DesignError, Source
 from shaping.language.document import read_text
 from shaping.language.evaluate import constant
-from shaping.language.nodes import Draws, Name, Named, Node, parts, walk
+from shaping.language.nodes import Draws, Name, Named, Node, Reduce, parts, walk
 from shaping.language.params import Bound, Param
 from shaping.language.sections import Sections, read_design
-from shaping.language.vocabulary import ANSWER, CONSTANT, SIGNALS, TIME
+from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, SIGNALS, TIME
 from shaping.work import bounded
 
 if TYPE_CHECKING:
@@ -96,11 +96,6 @@ class Design:
         return frozenset(node for root in (self.advantage, self.token) if root for node in walk(root))
 
     @cached_property
-    def before_keep(self) -> frozenset[Node]:
-        """What `keep` is computed from: statistics over the batch count every answer there, kept or not."""
-        return frozenset(walk(self.keep)) if self.keep else frozenset()
-
-    @cached_property
     def draws(self) -> tuple[Draws, ...]:
         """Its own `draws:` section and those of the designs it uses, in the order of the file."""
         found = [node for node in self.nodes if isinstance(node, Draws)]
@@ -127,6 +122,11 @@ class Design:
     def tabulated(self) -> bool:
         """Do counts alone decide every advantage, so that a table holds them all?"""
         return self.advantage.counted
+
+    @cached_property
+    def reads_batch(self) -> bool:
+        """Does what a group gets depend on the other groups?"""
+        return any(node.scope == BATCH or (isinstance(node, Reduce) and node.over == BATCH) for node in self.nodes)
 
     @cached_property
     def clock(self) -> tuple[Node, ...]:

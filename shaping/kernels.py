@@ -79,11 +79,11 @@ def var(x_PN: Tensor, where_PN: Tensor, *, ddof: int) -> Tensor:
     """sum((x - mean)^2) / (how many - ddof)."""
     size_P1 = _size(x_PN, where_PN)
     centred_PN = torch.where(where_PN, centred(x_PN, where_PN), 0)
-    return _sum(centred_PN.square()) / (size_P1 - ddof).clamp(min=1)
+    return _no_value_if_infinite(_sum(centred_PN.square()) / (size_P1 - ddof).clamp(min=1))
 
 
 def std(x_PN: Tensor, where_PN: Tensor, *, ddof: int) -> Tensor:
-    return _no_value_if_infinite(var(x_PN, where_PN, ddof=ddof).sqrt())
+    return var(x_PN, where_PN, ddof=ddof).sqrt()
 
 
 def var_of_centred(centred_PN: Tensor, *, ddof: int) -> Tensor:
@@ -99,7 +99,7 @@ def std_of_centred(centred_PN: Tensor, *, ddof: int) -> Tensor:
     size = centred_PN.shape[-1]
     # Its sum is a running one, which for a batch of ten million float32 is off by one percent.
     norm = torch.linalg.vector_norm(centred_PN, dim=-1, keepdim=True) if size <= _PIECE else _sum(centred_PN**2).sqrt()
-    return _no_value_if_infinite(norm / math.sqrt(size - ddof))
+    return _no_value_if_infinite(norm / math.sqrt(max(size - ddof, 1)))  # of too few it is not read: see fewer_than
 
 
 def _no_value_if_infinite(x_P1: Tensor) -> Tensor:
@@ -115,17 +115,21 @@ def most(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     return (x_PN if where_PN is None else torch.where(where_PN, x_PN, -torch.inf)).amax(-1, keepdim=True)
 
 
-def quantile(x_PN: Tensor, q: float, where_PN: Tensor | None = None) -> Tensor:
-    """
-    >>> quantile(torch.tensor([[4., 1., 2.]]), 0.75)
+def quantile(x_PN: Tensor, top: int | Tensor, bottom: int | Tensor, where_PN: Tensor | None = None) -> Tensor:
+    """The value at share top / bottom of the sorted ones. Its place is computed in whole numbers: a share in floats
+    can miss a value that it falls on.
+
+    >>> quantile(torch.tensor([[4., 1., 2.]]), 3, 4)
     tensor([[3.]])
     """
     filled_PN = x_PN if where_PN is None else torch.where(where_PN, x_PN, torch.inf)
     sorted_PN = filled_PN.sort(-1).values
-    place_P1 = q * (_size(x_PN, where_PN).clamp(min=1) - 1)
-    below_P1 = place_P1.floor()
-    low_P1, high_P1 = (sorted_PN.gather(-1, index.long()) for index in (below_P1, place_P1.ceil()))
-    return low_P1 + (place_P1 - below_P1) * torch.where(high_P1 == low_P1, 0, high_P1 - low_P1)
+    top, bottom = (part.long() if isinstance(part, Tensor) else part for part in (top, bottom))
+    place_P1 = top * (_count(x_PN, where_PN).clamp(min=1) - 1)
+    below_P1, rest_P1 = place_P1 // bottom, place_P1 % bottom
+    low_P1, high_P1 = (sorted_PN.gather(-1, index) for index in (below_P1, below_P1 + (rest_P1 > 0)))
+    share_P1 = rest_P1.to(x_PN.dtype) / bottom
+    return low_P1 + share_P1 * torch.where(high_P1 == low_P1, 0, high_P1 - low_P1)
 
 
 def rank(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
@@ -180,11 +184,13 @@ def _sorted(x_PN: Tensor, where_PN: Tensor | None) -> tuple[Tensor, Tensor, Tens
     """The largest value, how far each is below it in rising order, and where in the group each stands.
 
     Counted from the largest, which weighs most: a maximum that is sure comes out as it is, and two of them that are
-    subtracted leave no rounding. What is not selected sorts among the first, where weights are 0.
+    subtracted leave no rounding. What is not selected sorts before all that is, where weights are 0.
     """
-    if where_PN is not None:
-        x_PN = torch.where(where_PN, x_PN, _start(x_PN, where_PN))
-    sorted_PN, order_PN = x_PN.sort(dim=-1, stable=True)
+    if where_PN is None:
+        sorted_PN, order_PN = x_PN.sort(dim=-1, stable=True)
+    else:
+        order_PN = torch.where(where_PN, x_PN, -torch.inf).argsort(dim=-1, stable=True)
+        sorted_PN = torch.where(where_PN, x_PN, _start(x_PN, where_PN)).gather(-1, order_PN)
     most_P1 = sorted_PN[..., -1:]
     return most_P1, sorted_PN - most_P1, order_PN
 
@@ -225,6 +231,11 @@ def sum_of_draws(advantage_PM: Tensor, member_PMk: Tensor, like_PN: Tensor) -> T
     """For each answer the sum of the advantages of the draws that it is in."""
     each_PMk = advantage_PM.unsqueeze(-1).expand(member_PMk.shape)
     return torch.zeros_like(like_PN).scatter_add(-1, member_PMk.flatten(-2), each_PMk.flatten(-2))
+
+
+def in_any_draw(of_draw_PM: Tensor, member_PMk: Tensor, like_PN: Tensor) -> Tensor:
+    """For each answer: is it in a draw of which this holds?"""
+    return sum_of_draws(of_draw_PM.to(like_PN.dtype), member_PMk, like_PN) > 0
 
 
 # ── Element by element ──────────────────────────────────────────────────────
@@ -307,6 +318,12 @@ def _start(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
         return x_PN[..., :1]
     least_P1 = least(x_PN, where_PN)
     return torch.where(least_P1.isinf(), 0, least_P1)
+
+
+def _count(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
+    if where_PN is None:
+        return torch.full_like(x_PN[..., :1], x_PN.shape[-1], dtype=torch.long)
+    return where_PN.sum(-1, keepdim=True)
 
 
 def _size(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:

@@ -4,7 +4,7 @@
     my_designs/focal.yaml::zero_sum               a claim, by its text
     my_designs/focal.yaml::bounded: 4[k=2]        one of several values in its `when:`
 
-A YAML file with a line that begins with `advantage:` or `objective:` is taken for a design. Nothing of shaping is
+A YAML file with a line that begins with `advantage:` is taken for a design. Nothing of shaping is
 imported before one is found. `--claims-up-to N` is the largest group that is exhausted.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-DESIGN = re.compile(r"^(advantage|objective):", re.MULTILINE)
+DESIGN = re.compile(r"^advantage:", re.MULTILINE)
 SOUND = "sound"
 SOUND_N = 16
 

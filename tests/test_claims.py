@@ -86,6 +86,10 @@ TRAPS = {
     "flat breaks it": "advantage: {each: (correct - p) / (n_pos - 2), flat: 1}\n",
     "a root has two sides": "advantage: correct - sqrt((p - 1/2) ** 2) - 1/2\n",
     "equal in groups of two": "advantage: correct - 1/2\n",
+    # 1 / (3 - 3) in groups of three correct answers, which get 1 each
+    "flat hides behind a condition": (
+        'advantage: {each: "(correct - p) if 1 / (n_pos - 3) > 0 and N > 1 else (correct - p)", flat: 1}\n'
+    ),
 }
 
 
@@ -93,6 +97,43 @@ TRAPS = {
 def test_no_false_identity_is_proved(trap):
     verdict = decided(TRAPS[trap], "zero_sum")
     assert verdict.how == "refuted"
+
+
+# k reaches 4 in groups of three, where C(3, 4) = 0; at N = 2 and at N = 1000 it is within 1..N
+WIDE = "params: {k: {default: 2, range: [1, 'min(2 * N - 2, 1000)']}}\n"
+
+
+def test_a_parameter_is_left_free_only_if_its_range_is_within_the_group_for_every_size():
+    verdict = decided(f"{WIDE}advantage: (1 if binomial(N, k) > 0 else -1) * (correct - p)\n", "sign_correct")
+    assert (verdict.how, verdict.over) == ("refuted", "N = 3, n_pos = 1, k = 4: correct = -2/3")
+    narrow = WIDE.replace("2 * N - 2, 1000", "N, 1000")
+    assert decided(f"{narrow}advantage: k * (correct - p)\n", "sign_correct").over.endswith("size, every k")
+
+
+def test_nothing_is_proved_where_the_design_or_the_claim_has_no_value():
+    # N - 2 = 0 in groups of two, and n_pos - 1 = 0 where one is correct
+    with pytest.raises(DesignError, match="d.yaml:1:12: division by zero for N = 2, n_pos = 0"):
+        decided("advantage: (correct - p) / (N - 2)\n", "zero_sum")
+    for formula in ("(n_pos - 1) / (n_pos - 1) == 1", "n_pos * correct / n_pos == correct"):
+        with pytest.raises(DesignError, match="division by zero, for N = 2"):
+            decided("advantage: correct - p\n", formula)
+    assert decided("advantage: (correct - p) / (N - 1)\n", "zero_sum").how == "proved"
+
+
+UNDECIDED = {
+    # one of the four correct answers of five gets 1 - 4/5
+    "(correct if n_pos > 3 else 0) == 0": "N = 5, n_pos = 4: 1/5 == 0 is false",
+    # in a claim `correct` is what a correct answer gets: 1 - 1/2
+    "(1 if correct else 0) == 0": "N = 2, n_pos = 1: 1 == 0 is false",
+    # Pass@2 of two answers with a wrong one says nothing
+    "equals: {design: passk.yaml, params: {k: 1 if N > 3 else 2}}": "N = 2, n_pos = 1: correct = 1/2",
+}
+
+
+@pytest.mark.parametrize("claim", UNDECIDED, ids=["a branch", "a truth", "a parameter"])
+def test_a_claim_that_depends_on_the_group_is_tried_instead_of_proved(claim):
+    verdict = decided("advantage: correct - p\n", claim, path=CONFIGS / "d.yaml")
+    assert verdict.how == "refuted" and verdict.over.startswith(UNDECIDED[claim])
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
@@ -119,6 +160,45 @@ def test_nothing_is_proved_proportional_to_what_is_zero_somewhere(tmp_path):
     assert decided("advantage: 2 * correct\n", "proportional_to: positive.yaml", path=tmp_path / "d.yaml").holds
 
 
+NOT_ONE_FACTOR = {
+    # C(1, 2) / C(2, 2) = 0, and 1 in all-wrong groups: it goes with n_neg
+    "miss * (correct - p)": "N = 2, n_pos = 1, k = 2: correct = 0 against 1/2",
+    "(correct - p) * (N - 2)": "N = 2, n_pos = 1, k = 1: correct = 0 against 1/2",
+    # four correct of five get 1 - 4/5, doubled; up to three get it once
+    "(correct - p) * (2 if n_pos > 3 else 1)": "N = 5, n_pos = 4, k = 1: correct = 2/5, not 1/5",
+    "0 * correct": "N = 2, n_pos = 1, k = 1: correct = 0 against 1/2",
+}
+
+
+@pytest.mark.parametrize("each", NOT_ONE_FACTOR)
+def test_a_factor_that_varies_or_is_zero_is_not_one_positive_factor(each):
+    text = (
+        "params: {k: {default: 2, range: [1, N]}}\n"
+        "let: {miss: 'binomial(n_neg, k) / binomial(N, k)'}\n"
+        f"advantage: {each}\n"
+    )
+    verdict = decided(text, "proportional_to: dr_grpo.yaml", path=CONFIGS / "d.yaml")
+    assert (verdict.how, verdict.over) == ("refuted", NOT_ONE_FACTOR[each])
+    per_group = decided(text, "proportional_to: {design: dr_grpo.yaml, per: group}", path=CONFIGS / "d.yaml")
+    assert per_group.holds == (each != "0 * correct")  # 0 in some groups, never in all
+
+
+def test_what_is_zero_in_every_group_is_proportional_to_nothing():
+    for text in ("advantage: 0 * correct\n", "advantage: 0 * length\n"):
+        verdict = decided(text, "proportional_to: {design: grpo.yaml, per: group}", path=CONFIGS / "d.yaml")
+        assert verdict.how == "refuted" and verdict.over.startswith("every advantage is 0: ")
+
+
+def test_one_factor_is_looked_for_in_several_groups_and_steps():
+    # by 1 + 1 tokens in one group and 1 + 2 in another; by 1 group in one step and 2 in another
+    for factor, shown in (("sum(length)", "length [1, 2]: advantages [-1, 1, -3/2, 3/2]"), ("P", "; in another step ")):
+        text = f"advantage: (r - mean(r)) * {factor}\n"
+        verdict = decided(text, "proportional_to: dr_grpo.yaml", path=CONFIGS / "d.yaml")
+        assert verdict.how == "refuted" and shown in verdict.over
+    text = "advantage: 2 * (r - mean(r)) + 0 * length\n"
+    assert decided(text, "proportional_to: dr_grpo.yaml", path=CONFIGS / "d.yaml").how == "searched"
+
+
 def test_identities_are_proved_for_all_sizes_and_draws():
     for claim in ("zero_sum", "sign_correct", "proportional_to: {design: grpo.yaml, per: group}"):
         verdict = library("passk", claim)
@@ -141,6 +221,82 @@ def test_every_value_of_when_is_searched():
     text = "params: {c: 0}\nadvantage: r - mean(r) - c * length\n"
     assert decided(text, "zero_sum: {when: {c: [0]}}").over == "100 groups of up to 6 answers"
     assert decided(text, "zero_sum: {when: {c: [0, 1/2]}}").over.startswith("rewards [0, 0], length [1, 1], c = 1/2: ")
+
+
+def test_groups_are_searched_at_the_size_that_is_asked_for():
+    # rewards are -1 to 2, so that none is more than 3 from the mean; three times that may be
+    text = "advantage: (r - mean(r)) * (1 if N >= 16 else 3)\n"
+    assert decided(text, "bounded: {by: 3, when: {N: 16}}").over.endswith("; 100 other groups of 16 answers")
+    assert not decided(text, "bounded: {by: 3, when: {N: 6}}").holds
+    assert decided(ZERO_SUM, "holds: {formula: 0 * A + N == 16, when: {N: 16}}").over == "100 groups of 16 answers"
+    # one of sixteen is longer by 1: 5 * 15/16
+    text = "advantage: (length - mean(length)) * (5 if N >= 16 else 0)\n"
+    assert decided(text, "bounded: {by: 1, when: {N: 16}}").over.endswith("75/16], beyond 1")
+
+
+def test_groups_are_searched_at_the_smallest_size_that_the_ranges_allow():
+    text = "params: {k: {default: 9, range: [9, N]}}\nadvantage: k * (length - mean(length))\n"
+    assert decided(text, "zero_sum").over == "100 groups of 9 answers"
+    with pytest.raises(DesignError, match="`when` leaves no group to look at: the ranges forbid it"):
+        decided(text, "zero_sum: {when: {N: 8}}")
+
+
+# ---------------------------------------------------------------- over a run
+
+
+def test_a_parameter_of_when_is_looked_at_in_every_part_of_a_run():
+    # 1 - 1/16 after the first of 16 steps; with the default, 0, nothing ever changes
+    text = "params: {fade: 0}\nadvantage: (1 - fade * progress) * (correct - p)\n"
+    mixed = "n_pos == 0 or n_neg == 0 or correct - wrong =="
+    verdict = decided(text, f"holds: {{formula: {mixed} 1, when: {{fade: 1}}}}")
+    assert verdict.over.startswith("N = 2, n_pos = 1, fade = 1, at step 1 of 16")
+    # k = 2 until half of the run, then 1; with the default it is 1 from the beginning
+    text = (
+        "params: {k: {default: 1, range: [1, N], schedule: 'max(1, k - floor(k * progress))'}}\n"
+        "advantage: k * (correct - p)\n"
+    )
+    verdict = decided(text, f"holds: {{formula: {mixed} 2, when: {{k: 2}}}}")
+    assert verdict.over.startswith("N = 2, n_pos = 1, k = 2, at step 8 of 16")
+
+
+def test_a_design_that_changes_over_a_run_is_compared_at_its_own_times():
+    # Pass@8 of eight answers begins with 0 where one is correct; dr_grpo has 1 - 1/8
+    verdict = decided(
+        "advantage: correct - p\n", "equals: {design: passk_annealed.yaml, when: {N: 8}}", path=CONFIGS / "d.yaml"
+    )
+    assert verdict.over.startswith("N = 8, n_pos = 1, at step 0 of 16: correct = 7/8, not 0")
+
+
+# ---------------------------------------------------------------- which scores are correct
+
+LOWER = "correct: score < 0.5\n"  # an answer of score 0 is correct
+
+
+def test_a_right_answer_is_one_that_the_file_calls_correct():
+    # rewards 0 and 1, mean 1/2: the correct one gets -1/2
+    verdict = decided(f"{LOWER}advantage: r - mean(r)\n", "sign_correct")
+    assert (verdict.how, verdict.over) == ("refuted", "rewards [0, 1]: advantages [-1/2, 1/2]")
+    assert decided(f"{LOWER}advantage: mean(r) - r\n", "sign_correct").how == "searched"
+    # of the scores 0 and 1 neither is correct; 5 is, and gets -5
+    verdict = decided("correct: score >= 5\nadvantage: -1 if r <= 1 else -r\n", "sign_correct")
+    assert verdict.over == "rewards [0, 5]: advantages [-1, -5]"
+
+
+def test_where_counts_decide_any_score_may_be_correct():
+    text = f"{LOWER}advantage: correct - p\n"
+    assert decided(text, "sign_correct").how == "proved"
+    assert decided(text, "monotone: rewards").over == "rewards [0, 1]: advantages [1/2, -1/2]"
+    verdict = decided(text, "equals: dr_grpo.yaml", path=CONFIGS / "d.yaml")
+    assert verdict.over == "rewards [0, 1]: advantages [1/2, -1/2] against [-1/2, 1/2]"
+
+
+def test_what_needs_groups_of_right_and_wrong_answers_is_refused_with_the_score():
+    with pytest.raises(DesignError, match="'peak: 2/4' is about .* takes an answer of score 1 for a wrong one"):
+        decided(f"{LOWER}advantage: r - mean(r)\n", "peak: 2/4")
+    text = "params: {t: 0.5}\ncorrect: score > t\nadvantage: r - mean(r)\n"
+    assert decided(text, "sign_correct").how == "proved"
+    with pytest.raises(DesignError, match="d.yaml:2:10: its `correct:` takes an answer of score 1 for a wrong one; "):
+        decided(text, "sign_correct: {when: {t: 2}}")
 
 
 # ---------------------------------------------------------------- known results

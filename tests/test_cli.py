@@ -53,6 +53,13 @@ def test_a_missing_file_and_a_bad_parameter_are_one_message_each(capsys):
     assert capsys.readouterr().err == "--param k: write NAME=VALUE, for example k=8\n"
 
 
+def test_show_has_no_table_where_a_score_of_1_is_wrong(tmp_path, capsys):
+    (tmp_path / "d.yaml").write_text("correct: score < 0.5\nadvantage: r - mean(r)\n")
+    assert main(["show", str(tmp_path / "d.yaml"), "--n", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "no table of verdicts: its `correct:` takes an answer of score 1 for a wrong one" in out
+
+
 def test_show_has_the_formulas_the_table_and_the_code(capsys):
     assert main(["show", PASSK, "--n", "4", "--param", "k=2"]) == 0
     out = capsys.readouterr().out

@@ -344,6 +344,14 @@ def test_a_design_that_looks_further_is_refused_with_the_reason(name, reason):
         explain(load(name), 8)
 
 
+def test_a_design_to_which_scores_of_1_are_wrong_is_refused_unless_counts_decide():
+    with pytest.raises(DesignError, match="takes an answer of score 1 for a wrong one"):
+        explain(shaping.loads("correct: score < 0.5\nadvantage: r - mean(r)\n"), 8)
+    # a correct answer gets 1 - p whatever its score is: 7/8 of the gradient of p in groups of 8
+    found = explain(shaping.loads("correct: score < 0.5\nadvantage: correct - p\n"), 8)
+    assert found.climbs == Climbs("p", F(7, 8))
+
+
 def test_a_group_of_one_is_refused():
     with pytest.raises(DesignError, match="groups of 2 or more"):
         explain(load("grpo"), 1)

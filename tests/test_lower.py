@@ -2,6 +2,7 @@
 
 import math
 import random
+from fractions import Fraction
 
 import pytest
 import torch
@@ -11,8 +12,10 @@ import shaping
 from shaping import real
 from shaping.compiled import lower
 from shaping.compiled.apply import evaluated, token_advantage
+from shaping.compiled.draws import members
 from shaping.errors import DesignError
 from shaping.groups import exact
+from shaping.groups.check import draw_shape
 
 # ---------------------------------------------------------------- tables
 
@@ -320,6 +323,219 @@ def test_a_draw_may_read_what_an_answer_has_besides_its_reward():
     text = "draws: {size: 2, count: 2, disjoint: yes, reward: mean(surprisal), advantage: reward}\nadvantage: drawn\n"
     logprob = rows([-1, -3, 0, -2])  # draws of surprisals 1, 3 and 0, 2
     assert shaping.loads(text)(rows([0, 0, 0, 0]), logprob=logprob).tolist() == [[2, 2, 1, 1]]
+
+
+def credits(made, rewards, **signals):
+    """What tensors and exact numbers say, which must be the same."""
+    drawn = {}
+    for node in made.draws:
+        count, size = draw_shape(made, node, len(rewards[0]), None)
+        kind = {"consecutive": node.consecutive, "seed": 0, "step": 0}
+        drawn[node] = members(len(rewards), len(rewards[0]), count, size, **kind).tolist()
+    made.check(len(rewards[0]))
+    given = {name: rows(*values, dtype=torch.float64) for name, values in signals.items()}
+    got = made(rows(*rewards, dtype=torch.float64), **given).tolist()
+    reference = exact.batch(made, rewards, signals=signals, draws=drawn)
+    assert got == [pytest.approx([real.nearest(a) for a in row]) for row in reference]
+    return got
+
+
+DRAWS = "draws:\n  size: 2\n  count: floor(N / 2)\n  disjoint: yes\n  reward: {}\n  advantage: {}\n"
+SPREAD = "(reward - mean(reward)) / std(reward)"
+
+
+def test_draws_of_equal_rewards_have_no_value_and_the_groups_flat_holds():
+    # rewards 0, 0 have no spread; rewards 1, 0 are one standard deviation up and down
+    made = shaping.loads(DRAWS.format("max(r)", SPREAD) + "advantage: {each: drawn, flat: 7}")
+    assert credits(made, [[0, 0, 0, 0], [0, 1, 0, 0]]) == [[7, 7, 7, 7], [1, 1, -1, -1]]
+    with pytest.raises(DesignError, match="say what such draws get: `flat: 0` under `draws:`"):
+        shaping.loads(DRAWS.format("max(r)", SPREAD) + "advantage: drawn").check(4)
+
+
+def test_a_draw_without_a_reward_has_no_advantage():
+    # the first draw of the first group has no correct answer; in the second group both have one
+    text = DRAWS.format("max(r, where=correct)", "1 if reward > 0 else -1")
+    with pytest.raises(DesignError, match=r"^<design>:5:11: for some rewards there is no value for this max"):
+        shaping.loads(text + "advantage: drawn").check(4)
+    groups = [[0, 0, 0, 1], [0, 1, 0, 1]]
+    assert credits(shaping.loads(text + "advantage: {each: drawn, flat: 9}"), groups) == [[9] * 4, [1] * 4]
+    assert credits(shaping.loads(text + "  flat: 5\nadvantage: drawn"), groups) == [[5] * 4, [1] * 4]
+    # an answer of no draw has a value, 0; an answer of the draw without one takes its group along
+    text = "draws: {size: 2, count: 1, disjoint: yes, reward: 'max(r, where=correct)', advantage: reward}\n"
+    read = shaping.loads(text + "advantage: {each: drawn, flat: 9}")
+    assert credits(read, [[0, 0, 1], [1, 0, 0]]) == [[9, 9, 9], [1, 1, 0]]
+
+
+@pytest.mark.parametrize("formula", ["std(reward, ddof=1)", "others_mean(reward)", "reward / (N - 4)"])
+def test_of_a_single_draw_what_needs_two_has_no_value_and_flat_holds(formula):
+    draw = f"draws: {{size: N, count: 1, reward: max(r), advantage: '{formula}', flat: 3}}\nadvantage: 2 * drawn"
+    assert credits(shaping.loads(draw), [[1, 0, 0, 0]]) == [[6, 6, 6, 6]]
+    with pytest.raises(DesignError, match="hint: say what such draws get: `flat: 0` under `draws:`"):
+        shaping.loads(draw.replace(", flat: 3", "")).check(4)
+
+
+def test_a_draw_is_as_large_as_it_is_and_not_as_its_group():
+    # two answers: log(2 - 3) has no value, log(4 - 3) would be 0
+    made = shaping.loads(DRAWS.format("log(count(correct >= 0) - 3 + 0 * max(r))", "reward") + "advantage: drawn")
+    with pytest.raises(DesignError, match=r"^<design>:5:11: for some rewards this is the logarithm of a number that"):
+        made.check(4)
+    with pytest.raises(DesignError, match=r"^<design>:5:11: max_of draws k = 3 of 2 answers"):
+        shaping.loads(DRAWS.format("max_of(r, 3)", "reward") + "advantage: drawn").check(4)
+
+
+def test_a_parameter_or_N_may_decide_what_a_draw_a_token_or_keep_is():
+    # draws 0 0 and 1 3: their largest; half of groups of 2 answers would be their smallest
+    made = shaping.loads(DRAWS.format("max(r) if N > 2 else min(r)", "reward if N > 3 else 0") + "advantage: drawn")
+    assert credits(made, [[0, 0, 1, 3]]) == [[0, 0, 3, 3]]
+    # kept are lengths 3 and 4: rewards 1 and 4, mean 5/2; with N = 3 it would be lengths 2, 3 and 4
+    kept = "keep: length > 2 if N > 3 else length > 1\nadvantage: {each: 'r - mean(r, over=batch)', flat: 0}"
+    assert credits(shaping.loads(kept), [[9, 9, 1, 4]], length=[[1, 2, 3, 4]]) == [[0, 0, -1.5, 1.5]]
+    always = kept.replace("length > 2 if", "1 if")
+    assert credits(shaping.loads(always), [[1, 0, 3, 4]], length=[[0, 0, 0, 0]]) == [[-1, -2, 1, 2]]
+    # 1/2 for the right answer: times 1, 2, 3 of surprisal, and not times 0, 1, 2 of position
+    tokens = shaping.loads("advantage: r - mean(r)\ntoken: A * token_surprisal if N < 3 else A * position")
+    assert token_credit(tokens, [1, 0], [[1, 2, 3], [4, 5]]) == [[0.5, 1, 1.5], [-2, -2.5, 0]]
+    alike = shaping.loads("advantage: r - mean(r)\ntoken: A * position * sum(1 if N < 3 else token_surprisal)")
+    assert token_credit(alike, [1, 0], [[1, 2, 3], [4, 5]]) == [[0, 1.5, 3], [0, -1, 0]]  # of 3 tokens and of 2
+
+
+def test_a_choice_is_as_wide_as_its_widest_branch_whichever_is_taken():
+    # two groups of three: of one value a group there are two, of one an answer six
+    for formula, value in (
+        ("sum(1 if N > 2 else p, over=batch)", 2),
+        ("sum(1 if N > 2 else r, over=batch)", 6),
+        ("mean(r, where=N > 2)", 1),
+        ("sum(c)", 6),
+        ("1 if c else r", 1),
+    ):
+        made = shaping.loads(f"use: {{c: {{advantage: {{each: 2, flat: r}}}}}}\nadvantage: '{formula}'")
+        assert credits(made, [[1, 1, 1], [1, 1, 1]]) == [[value] * 3] * 2, formula
+
+
+def token_credit(made, rewards, surprisals):
+    """What the tokens of one group's answers get; 0 where an answer is shorter."""
+    made.check(len(rewards))
+    _, *read = evaluated(made, rows(rewards), None, {}, None, 0)
+    width = max(map(len, surprisals))
+    logprob = rows(*([-x for x in each] + [0] * (width - len(each)) for each in surprisals))
+    mask = rows(*([1] * len(each) + [0] * (width - len(each)) for each in surprisals))
+    return token_advantage(made, len(rewards), logprob, mask, [value.flatten() for value in read]).tolist()
+
+
+# An answer of one token, or without a token that is selected, would have no value.
+WITHOUT_A_TOKEN = {
+    "mean(token_surprisal, where=token_surprisal > 1)": "no value for this mean",
+    "max(token_surprisal, where=position > 0)": "no value for this max",
+    "std(token_surprisal, ddof=1)": "fewer than 2 values for this std",
+}
+
+
+@pytest.mark.parametrize("formula", WITHOUT_A_TOKEN)
+def test_a_token_has_a_value_in_every_answer(formula):
+    made = shaping.loads(f"advantage: r - mean(r)\ntoken: A * token_surprisal * {formula}")
+    with pytest.raises(DesignError, match=r"^<design>:2:30: for some answers there (is|are) ") as error:
+        made.check(2)
+    assert WITHOUT_A_TOKEN[formula] in str(error.value) and "\nhint: " in str(error.value)
+
+
+def test_the_mean_of_selected_tokens_is_written_with_sum_and_count():
+    # surprisals above 1: only 2, so 1/2 * 2 for all tokens of the first answer; none in the second, so 0
+    text = "token: A * position * sum(token_surprisal, where=token_surprisal > 1) / max(1, count(token_surprisal > 1))"
+    made = shaping.loads(f"advantage: r - mean(r)\n{text}")
+    assert token_credit(made, [1, 0], [[0.5, 2, 0.25], [0.5, 0.25]]) == [[0, 1, 2], [0, 0, 0]]
+
+
+def test_a_token_that_leaves_the_floats_is_refused_and_not_infinity():
+    made = shaping.loads("advantage: r - mean(r)\ntoken: A * exp(token_surprisal)")
+    with pytest.raises(DesignError, match="the value of token 1, answer 0 of these 2 is inf: `token:` left the range"):
+        token_credit(made, [1, 0], [[1, 100], [1, 2]])
+
+
+def test_where_answers_are_missing_a_token_knows_the_N_of_its_group():
+    # two of three are there: (1 - 1/2) * 2 * position, and the choice is that of N = 2
+    token = "A * N * position if N < 3 else token_logprob"
+    made = shaping.loads(f"on_missing: drop\nadvantage: r - mean(r)\ntoken: {token}")
+    got = token_credit(made, [1, math.nan, 0], [[1, 1], [1, 1], [1, 1]])
+    assert got == [[0, 1], [0, 0], [0, -1]]
+
+
+def test_statistics_in_keep_count_everyone_and_those_of_the_advantage_what_is_kept():
+    batch = [[1, 0, 0.5, 1.5], [2, 3, 4, 4]]  # sum 16, mean 2; kept are 2, 3, 4, 4, whose mean is 13/4
+    for condition in ("r * P * N >= sum(r, over=batch)", "r >= mean(r, over=batch)", "r >= m"):
+        let = "let: {m: 'mean(r, over=batch)'}\n"
+        kept = shaping.loads(f"{let}keep: {condition}\nadvantage: r")
+        assert credits(kept, batch) == [[0, 0, 0, 0], [2, 3, 4, 4]]
+        centred = shaping.loads(f"{let}keep: {condition}\nadvantage: {{each: r - m, flat: 0}}")
+        assert credits(centred, batch) == [[0, 0, 0, 0], [-1.25, -0.25, 0.75, 0.75]]
+    lengths = shaping.loads("keep: length > mean(length, over=batch)\nadvantage: length")
+    assert credits(lengths, batch, length=batch) == [[0, 0, 0, 0], [0, 3, 4, 4]]
+
+
+def test_where_has_to_have_a_value_for_what_counts_alone():
+    # 1 / n_pos > 0.1 is asked of the group that is kept, 1 / r > 0 of the answers that are there: mean of 1 and 2
+    kept = shaping.loads("keep: n_pos > 0\nadvantage: sum(r, over=batch, where=1 / n_pos > 0.1)")
+    assert credits(kept, [[1, 0], [0, 0]]) == [[1, 1], [0, 0]]
+    there = shaping.loads("on_missing: drop\nadvantage: {each: 'mean(r, where=1 / r > 0)', flat: 9}")
+    assert there(rows([1, 2, math.nan], [1, 2, 0])).tolist() == [[1.5, 1.5, 0], [9, 9, 9]]
+
+
+def test_a_statistic_of_more_values_than_a_batch_has_no_value():
+    # one group: two fewer than one value; eight fewer than six answers
+    for formula in ("std(mean(r), over=batch, ddof=2)", "std(r, over=batch, ddof=8)"):
+        made = design(f"r / {formula}", flat=4)
+        assert credits(made, [[1, 0, 2]]) == [[4, 4, 4]]
+
+
+def test_a_reduction_looks_at_all_answers_though_only_some_get_the_formula():
+    # half right: the mean of 1/2, 1/2, -1/2, -1/2 is 0, though a correct answer's own value is 1/2
+    text = "advantage: {{correct: {}, wrong: 0{}}}"
+    for formula, rewards in (
+        ("1 / mean(correct - 1/2 + 0 * exp(r))", [1, 1, 0, 0]),
+        ("log(mean(correct - 0.4 + 0 * exp(r)))", [1, 0, 0, 0]),
+    ):
+        with pytest.raises(DesignError, match=r"^<design>:1:22: for some rewards this is "):
+            shaping.loads(text.format(formula, "")).check(4)
+        assert credits(shaping.loads(text.format(formula, ", flat: 7")), [rewards]) == [[7, 7, 7, 7]]
+
+
+def test_a_statistic_over_the_batch_looks_at_the_groups_that_take_another_branch_too():
+    made = "advantage: {each: 'mean(1 / n_pos, over=batch) if n_pos > 0 else 0', flat: 5}"
+    assert credits(shaping.loads(made), [[1, 0], [0, 0]]) == [[5, 5], [0, 0]]
+    with pytest.raises(DesignError, match="^<design>:1:25: division by zero for N = 2, n_pos = 0"):
+        shaping.loads(made.replace(", flat: 5", "")).check(2)
+    # of the groups that are kept each has a correct answer
+    kept = shaping.loads("keep: n_pos > 0\nadvantage: 1 / (1 + sum(1 / n_pos, over=batch))")
+    assert credits(kept, [[1, 0], [0, 0]]) == [[0.5, 0.5], [0, 0]]
+
+
+def test_the_place_of_a_quantile_is_a_whole_number_where_it_falls_on_a_value():
+    # 0.6 of 0..25 is 15 and not 15.000001, so 15 itself is counted: eleven answers
+    for option in ("", ", where=r >= 0", ", over=batch"):
+        got = design(f"r >= quantile(r, 0.6{option})", flat=0)(rows(list(range(26)))).tolist()
+        assert got == [[0] * 15 + [1] * 11], option
+    assert credits(design("quantile(r, 1/3)"), [[0, 1, 4, 9]]) == [[1, 1, 1, 1]]
+    assert credits(design("quantile(r, 0.4)"), [[0, 1, 4, 9]]) == [[1.6] * 4]  # place 1.2: 1 + 0.2 * 3
+
+
+def test_a_share_or_k_without_a_value_gives_the_reduction_none():
+    for formula in ("quantile(r, 1 / (N - 4))", "max_of(r, 1 / (N - 4))", "max_with(r, 1 / (N - 4))"):
+        assert credits(design(formula, flat=6), [[1, 0, 0.5, 1]]) == [[6, 6, 6, 6]]
+    for formula in ("max_of(log(r), 9)", "quantile(log(r), 2)"):  # no group could use it, whatever its rewards
+        with pytest.raises(DesignError, match="d.yaml:2:9: (max_of draws k = 9|a quantile is between 0 and 1, not 2)"):
+            design(formula, flat=0).check(4)
+
+
+def test_an_answer_that_is_missing_takes_no_place_among_equal_ones():
+    # the draw of one answer that contains it is that answer; what is missing stands before both that are smallest
+    made = shaping.loads("on_missing: drop\nadvantage: max_with(r, 1)")
+    assert made(rows([0.25, 0.25, 2, math.nan])).tolist() == [[0.25, 0.25, 2, 0]]
+
+
+def test_what_is_made_of_a_statistic_over_the_batch_and_N_is_of_each_group():
+    # sum 5: a group of two gets 5/2, one of three of which one is missing as well, a whole one 5/3
+    made = shaping.loads("on_missing: drop\nadvantage: sum(r, over=batch) / N")
+    assert made(rows([1, 1, math.nan], [1, 1, 1])).tolist() == [[2.5, 2.5, 0], [pytest.approx(5 / 3)] * 3]
+    assert exact.batch(made, [[1, 1], [1, 1, 1]]) == [[Fraction(5, 2)] * 2, [Fraction(5, 3)] * 3]
 
 
 def test_a_schedule_may_count_steps():

@@ -64,6 +64,12 @@ def test_a_design_that_cannot_be_read_is_an_error_of_collection(designs):
     assert status == 2 and "broken.yaml:1:12: unknown name 'corect' in 'advantage'" in out
 
 
+def test_a_file_of_someone_elses_that_has_an_objective_is_no_design(designs):
+    (designs / "train.yaml").write_text("objective: binary\nmetric: auc\n")
+    status, out = run(designs, "-k", "zero_sum")
+    assert status == 0 and "1 passed, 4 deselected" in out and "train.yaml" not in out
+
+
 def test_nothing_of_shaping_is_imported_where_there_is_no_design(tmp_path):
     (tmp_path / "settings.yaml").write_text("a: 1\n")
     (tmp_path / "test_it.py").write_text(

@@ -18,7 +18,6 @@ import shaping
 from shaping import kernels
 from shaping.compiled import apply
 from shaping.compiled.apply import evaluated, token_advantage
-from shaping.language.vocabulary import BATCH
 
 DESIGNS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 TOKENS = ["entropy_tokens", "low_prob_damping"]
@@ -26,7 +25,7 @@ every_design = pytest.mark.parametrize("name", DESIGNS)
 
 
 def looks_at_other_groups(name):
-    return any(node.scope == BATCH for node in shaping.load(CONFIGS / f"{name}.yaml").nodes)
+    return shaping.load(CONFIGS / f"{name}.yaml").reads_batch
 
 
 def same(a, b):
@@ -62,6 +61,19 @@ def test_a_group_gets_the_same_bits_alone_among_seven_and_among_thousands(name):
                 part = slice(place, place + few)
                 alone = credit(made, {key: values[part] for key, values in columns.items()})
                 assert same(alone, together[part])
+
+
+def test_a_whole_group_gets_the_same_bits_whatever_other_groups_miss():
+    made = shaping.loads("on_missing: drop\nadvantage: {each: (r - mean(r)) / std(r), flat: 0}")
+    whole = torch.rand(200, 8, generator=torch.Generator().manual_seed(0))
+    one_gone, none_left = whole[:1].clone(), torch.full((1, 8), torch.nan)
+    one_gone[0, 3] = torch.nan
+    together = made(torch.cat([none_left, whole, one_gone]))
+    assert same(together[1:-1], made(whole)) and not together[0].any() and together[-1, 3] == 0
+    assert same(together[-1:], made(one_gone))
+    tokens = shaping.loads("on_missing: drop\nadvantage: (r - mean(r)) / (1 + std(r))\ntoken: A * position")
+    alone, mixed = (evaluated(tokens, x, None, {}, None, 0) for x in (whole, torch.cat([none_left, whole])))
+    assert len(alone) == len(mixed) == 2 and all(same(a, b[1:]) for a, b in zip(alone, mixed, strict=True))
 
 
 @pytest.mark.parametrize("formula", ["r ** 0.37", "1.7 ** r", "r ** r", "sigmoid(r)", "tanh(r)", "log(r) + exp(-r)"])

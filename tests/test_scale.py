@@ -222,6 +222,9 @@ def test_rewards_whose_squares_leave_the_floats_are_refused_and_do_not_become_no
     with pytest.raises(DesignError, match="the advantage of prompt 1, answer 0 is nan: a formula left the range of"):
         grpo()(rows([1, 0], [1e25, -1e25]))
     assert grpo()(rows([1e25, -1e25], dtype=torch.float64)).tolist() == [[1, -1]]
+    for spread in ("std(r)", "var(r)", "std(r, where=r > -5)", "var(r, where=r > -5)"):
+        with pytest.raises(DesignError, match="the advantage of prompt 0, answer 0 is nan: a formula left the range"):
+            design(f"(r - mean(r)) / {spread}", flat=0)(rows([1e20, 0, 0, 1]))
 
 
 def test_the_spread_of_ten_million_rewards_is_right_to_six_digits():

@@ -481,7 +481,7 @@ MISTAKES = {
     "a quantile beyond one": (
         "advantage: quantile(r, 2)\n",
         """
-        d.yaml:1:12: a quantile is between 0 and 1, not 2 for N = 8, n_pos = 1
+        d.yaml:1:12: a quantile is between 0 and 1, not 2 for N = 8
           1 | advantage: quantile(r, 2)
                          ^^^^^^^^^^^^^^
         """,
@@ -495,10 +495,37 @@ MISTAKES = {
         hint: the same for all groups: a number, a parameter, N
         """,
     ),
+    "a verdict that changes over the run": (
+        "params: {t: {default: 0.5, schedule: t * progress}}\ncorrect: score > t\nadvantage: correct - p\n",
+        """
+        d.yaml:2:18: 'correct' means the same in every step, and 't' changes
+          2 | correct: score > t
+                               ^
+        hint: take a parameter without a schedule; what changes over the run goes into `advantage:`
+        """,
+    ),
+    "a share of N over a batch of groups that differ in it": (
+        "on_missing: drop\nadvantage: r - quantile(r, 1/N, over=batch)\n",
+        """
+        d.yaml:2:28: with on_missing: drop, groups differ in N, and this is one share for all of them
+          2 | advantage: r - quantile(r, 1/N, over=batch)
+                                         ^^^
+        hint: take a number, or a parameter
+        """,
+    ),
+    "a mean of tokens that an answer may not have": (
+        "advantage: r\ntoken: A * position * mean(token_surprisal, where=token_surprisal > 1)\n",
+        """
+        d.yaml:2:23: for some answers there is no value for this mean
+          2 | token: A * position * mean(token_surprisal, where=token_surprisal > 1)
+                                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        hint: sum and count always have a value: sum(x, where=c) / max(1, count(c)); so has max(x if c else 0)
+        """,
+    ),
     "more draws than answers": (
         "advantage: max_of(r, 9)\n",
         """
-        d.yaml:1:12: max_of draws k = 9 of 8 answers; k is a whole number in 1..8 for N = 8, n_pos = 1
+        d.yaml:1:12: max_of draws k = 9 of 8 answers; k is a whole number in 1..8 for N = 8
           1 | advantage: max_of(r, 9)
                          ^^^^^^^^^^^^
         """,

@@ -13,7 +13,14 @@ import torch
 from torch import Tensor
 
 from shaping.compiled.draws import members
-from shaping.compiled.lower import lowered, lowered_draws, lowered_token, token_inputs, verdict_function
+from shaping.compiled.lower import (
+    lowered,
+    lowered_draws,
+    lowered_token,
+    may_have_none,
+    token_inputs,
+    verdict_function,
+)
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, RewardError, names_hint
 from shaping.groups.check import draw_shape, usable_sizes
@@ -46,38 +53,69 @@ def evaluated(
     function = lowered(design, N, dtype, reward_PN.device, moment, ragged)
     if not P:
         empty_PN = torch.empty_like(reward_PN)
-        return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design)))
+        return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design, N, moment)))
     columns = [reward_PN, score_PN, *(signal_PN[name] for name in design.inputs)]
     # Sums go along memory: of values that lie otherwise they would come out with other last bits.
     columns = [column.detach().to(dtype).contiguous() for column in columns]
-    more = [drawn(design, node, columns, moment, seed) for node in design.draws]
     if ragged:
-        more = [present_PN]
-    elif spare_PN is not None and spare_PN.dtype == dtype and spare_PN.is_contiguous() and design.tabulated:
-        more = [spare_PN]
-    result = function(*columns, *more)
-    parts = result if design.token is not None else (result,)
+        parts = _with_some_missing(design, columns, present_PN, moment)
+    else:
+        more = [part for node in design.draws for part in drawn(design, node, columns, moment, seed)]
+        if spare_PN is not None and spare_PN.dtype == dtype and spare_PN.is_contiguous() and design.tabulated:
+            more = [spare_PN]
+        parts = _parts(function(*columns, *more))
     # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
     if not design.tabulated or reward_PN.dtype != dtype:
         for part in parts:
             _refuse_overflow(design, part.to(reward_PN.dtype), reward_PN)
-    if design.token is not None:
-        return tuple(part.to(reward_PN.dtype) for part in parts)
-    return result.to(reward_PN.dtype)
+    parts = tuple(part.to(reward_PN.dtype) for part in parts)
+    return parts if design.token is not None else parts[0]
 
 
-def drawn(design: Design, node: Draws, columns: Sequence[Tensor], moment: Moment | None, seed: int) -> Tensor:
-    """drawn_PN of one `draws:` section, for so many prompts at a time that memory for their draws is small."""
+def _parts(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return result if isinstance(result, tuple) else (result,)
+
+
+def _with_some_missing(
+    design: Design, columns: Sequence[Tensor], present_PN: Tensor, moment: Moment | None
+) -> tuple[Tensor, ...]:
+    """Whole groups by the function for whole groups, so that they get the same bits whatever others miss.
+
+    A formula that reads the batch reads all groups at once: there one function computes them all.
+    """
+    N, some_P = present_PN.shape[1], ~present_PN.all(-1)
+    kind = design, N, columns[0].dtype, columns[0].device, moment
+    with_gaps = lowered(*kind, ragged=True)
+    if design.reads_batch or some_P.all():
+        return _parts(with_gaps(*columns, present_PN))
+    found = _parts(with_gaps(*(column[some_P] for column in columns), present_PN[some_P]))
+    whole = _parts(lowered(*kind)(*(column[~some_P] for column in columns)))
+    parts = tuple(torch.empty_like(columns[0]) for _ in found)
+    for part, of_some, of_whole in zip(parts, found, whole, strict=True):
+        part[some_P], part[~some_P] = of_some, of_whole
+    return parts
+
+
+def drawn(
+    design: Design, node: Draws, columns: Sequence[Tensor], moment: Moment | None, seed: int
+) -> tuple[Tensor, ...]:
+    """drawn_PN of one `draws:` section, for so many prompts at a time that memory for their draws is small.
+
+    And undefined_PN, which answers have no value, if that can be.
+    """
     (P, N), device = columns[0].shape, columns[0].device
     count, size = draw_shape(design, node, N, moment)
     function = lowered_draws(design, node, N, columns[0].dtype, device, moment)
     kind = {"consecutive": node.consecutive, "seed": seed, "step": moment.step if moment else 0, "device": device}
     drawn_PN, rows = torch.empty_like(columns[0]), max(1, DRAWN_AT_ONCE // (count * N))
+    parts = (drawn_PN, torch.empty_like(drawn_PN, dtype=torch.bool)) if may_have_none(function) else (drawn_PN,)
     for first in range(0, P, rows):
         part = slice(first, min(first + rows, P))
         member_PMk = members(part.stop - first, N, count, size, first=first, **kind)
-        drawn_PN[part] = function(*(column[part] for column in columns), member_PMk)
-    return drawn_PN
+        found = _parts(function(*(column[part] for column in columns), member_PMk))
+        for whole_PN, some_PN in zip(parts, found, strict=True):
+            whole_PN[part] = some_PN
+    return parts
 
 
 def present(
@@ -195,6 +233,9 @@ def token_advantage(
       token_logprob_BT: log-probability of each token, B answers of at most T tokens.
       mask_BT: which places are tokens of the answer.
       answer_B: what `evaluated` returned after the advantages, for these B answers.
+
+    Raises:
+      DesignError: a token's value left the range of floats; names answer, token and value.
     """
     mask_BT = mask_BT.bool()
     dtype = torch.promote_types(token_logprob_BT.dtype, torch.float32)
@@ -203,4 +244,12 @@ def token_advantage(
     token_logprob_BT = torch.where(mask_BT, token_logprob_BT.detach().to(dtype), 0)
     function = lowered_token(design, N, dtype, moment)
     answer_B1 = [value.to(dtype).unsqueeze(-1) for value in answer_B]
-    return function(token_logprob_BT, position_BT, mask_BT, *answer_B1).to(token_logprob_BT.dtype)
+    token_BT = function(token_logprob_BT, position_BT, mask_BT, *answer_B1)
+    if token_BT.numel() and not _finite(token_BT):
+        answer, token = (~token_BT.isfinite()).nonzero()[0].tolist()
+        raise DesignError(
+            f"design {design.name!r}: the value of token {token}, answer {answer} of these {len(token_BT)} is "
+            f"{token_BT[answer, token].item()}: `token:` left the range of {dtype}.\n"
+            f"Log-probability of the token: {token_logprob_BT[answer, token].item()}"
+        )
+    return token_BT

@@ -59,6 +59,10 @@ class Counted:
             return None
         return values[0]
 
+    def nowhere(self, node: Node) -> bool:
+        """Is this a constant without a value, whatever the size of the group?"""
+        return all(self.entry(node, size, 0, 0) is None for size in self.groups)
+
     def decide(self, condition: Node) -> bool | None:
         """What N and the parameters say, the same for every group."""
         value = self.everywhere(condition)
@@ -97,6 +101,19 @@ class Counted:
         if rounded == 0 and exact is not None and real.sign(exact):
             raise DesignError(located(divisor.span, f"{real.show(exact)} does not fit {self.dtype}"))
 
+    # ── Shares of quantiles ─────────────────────────────────────────────────
+
+    def ratio(self, q: Real) -> tuple[int, int]:
+        """q as two whole numbers, so small that any number of values times them is one of 64 bits."""
+        near = Fraction(real.nearest(q)) if not isinstance(q, Fraction) else q
+        return near.limit_denominator(1 << 24).as_integer_ratio()
+
+    def ratios(self, node: Node) -> list[list[float]]:
+        """Of a q that differs with the number of answers that are left: its numerators and denominators."""
+        places = [(size, n_pos) for size in self.sizes() for n_pos in range(self.N + 1)]
+        found = [self.ratio(self.entry(node, *place, 0) or Fraction(0)) for place in places]
+        return [list(map(float, column)) for column in zip(*found, strict=True)]
+
     # ── Weights of order statistics ─────────────────────────────────────────
 
     def weights(self, name: str, argument: Node, width: int) -> list[list]:
@@ -107,9 +124,10 @@ class Counted:
         if not self.ragged:
             vectors = self._weights(name, argument, width, self.N)
             return [[self.rounded(weight, argument.span) for weight in vector] for vector in vectors]
-        of_size = {size: self._weights(name, argument, size, size) for size in self.groups}
+        known = [size for size in self.groups if self.entry(argument, size, 0, 0) is not None]
+        of_size = {size: self._weights(name, argument, size, size) for size in known}
         matrices = []
-        for i in range(len(of_size[self.N])):  # what is missing sorts first, and weighs nothing
+        for i in range(len(of_size[known[0]])):  # what is missing sorts first, and weighs nothing
             rows = [
                 [Fraction(0)] * (self.N - size) + of_size[size][i] if size in of_size else [Fraction(0)] * self.N
                 for size in self.sizes()

@@ -88,6 +88,16 @@ class Graph:
         """Where both hold; where `b` does if there is no `a`, nowhere if there is no `b`."""
         return None if b is None else b if a is None else self.call(operator.and_, a, b)
 
+    def mask(self, truths: list[fx.Node | bool], like: fx.Node) -> fx.Node | None:
+        """Where all of these hold, in the shape of `like`; None where that is everywhere."""
+        if any(truth is False for truth in truths):
+            return self.call(torch.zeros_like, like, dtype=torch.bool)
+        mask = None
+        for truth in truths:
+            if truth is not True:
+                mask = truth if mask is None else self.both(mask, truth)
+        return None if mask is None else self.call(kernels.spread, mask, like)
+
     def choose(self, yes: fx.Node, then: Value, otherwise: Value, name: str | None = None) -> fx.Node:
         return self.call(kernels.choose, yes, self.numeric(then), self.numeric(otherwise), dtype=self.dtype, name=name)
 
@@ -112,5 +122,6 @@ class Graph:
                 node.target, node.args = kernels.mean_of_centred, (*node.args, centred[node.args])
             if node.target is kernels.choose and node.args[0].name.startswith("flat_P1"):
                 flat_P1, flat, body = node.args
-                if isinstance(flat, float) and body.target in _FRESH and len(body.users) == 1:
+                fresh = isinstance(body, fx.Node) and body.target in _FRESH and len(body.users) == 1
+                if isinstance(flat, float) and fresh:
                     node.target, node.args, node.kwargs = kernels.fill, (body, flat_P1, flat), {}

@@ -28,7 +28,7 @@ from shaping import kernels
 from shaping.compiled.counted import Counted
 from shaping.compiled.graph import Graph, Value
 from shaping.design import Design, Moment
-from shaping.groups.check import check_moment, check_size, draw_shape, safe
+from shaping.groups.check import Case, check_moment, check_size, draw_cases, draw_shape, safe
 from shaping.language.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Reduce, parts, specialize, walk
 from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS, TOKEN
 from shaping.work import bounded
@@ -89,19 +89,35 @@ def lowered_token(
         return _Lowering(design, N, dtype, moment).token_module()
 
 
-def token_inputs(design: Design) -> list[Node]:
-    """The widest parts of the `token:` formula that are the same for all tokens of an answer, `A` among them."""
-    found, seen, left = [], set(), [design.token]
+@lru_cache(maxsize=1024)
+def token_formula(design: Design, N: int, moment: Moment | None = None) -> tuple[Node, list[Node]]:
+    """The `token:` formula without the branches that are never taken, and what it reads of an answer: `token_inputs`.
+
+    These are its widest parts that are the same for all tokens of an answer, `A` among them. What N decides is one
+    where answers may be missing, since N is then another one from group to group.
+    """
+    root = specialize(design.token, Counted(design, N, torch.float32, moment, design.drop_missing).decide)
+    found, seen, left = [], set(), [root]
     while left:
         node = left.pop()
-        if node in seen or node.scope == CONSTANT:
+        same = node.scope == CONSTANT and not (design.drop_missing and _reads_N(node))
+        if node in seen or same:
             continue
         seen.add(node)
-        if any(part.scope == TOKEN for part in walk(node)):
+        if any(part.scope == TOKEN or (isinstance(part, Reduce) and part.over == ANSWER) for part in walk(node)):
             left += parts(node)
         else:
             found.append(node)
-    return found
+    return root, found
+
+
+def token_inputs(design: Design, N: int, moment: Moment | None = None) -> list[Node]:
+    """What the `token:` formula reads of an answer, in the order in which it is handed over."""
+    return token_formula(design, N, moment)[1]
+
+
+def _reads_N(node: Node) -> bool:
+    return any(isinstance(part, Name) and part.name == "N" for part in walk(node))
 
 
 @lru_cache(maxsize=1024)
@@ -120,12 +136,19 @@ def source_code(design: Design, N: int) -> str:
     return "\n\n".join(re.sub(r";  [\w= ]+ = None", "", module.code).strip() + "\n" for module in modules)
 
 
+def may_have_none(module: fx.GraphModule) -> bool:
+    """Does a `draws:` section's function say, beside the values, which answers have none?"""
+    return any(node.op == "output" and isinstance(node.args[0], tuple) for node in module.graph.nodes)
+
+
 class _Lowering(Graph):
     def __init__(self, design: Design, N: int, dtype: torch.dtype, moment: Moment | None, ragged: bool = False) -> None:
         super().__init__(dtype)
         self.design, self.N, self.moment, self.ragged = design, N, moment, ragged
         self.counts = Counted(design, N, dtype, moment, ragged)
         self.values: dict[Node, Value] = {}  # nodes are equal only to themselves
+        self.special: dict[Node, Node] = {}  # formula → the same without the branches that are never taken
+        self.cases = self.counts.cases
         self.signals: dict[str, fx.Node] = {}
         self.width = N  # values on the last axis
         self.out: fx.Node | None = None  # memory for the result, if the caller has some
@@ -136,15 +159,16 @@ class _Lowering(Graph):
         looked_up = self.design.tabulated and self.design.counts and not self.ragged  # else scores may be anything
         if looked_up:
             self.out = self.optional("out_PN")
-        drawn = ((node, self.placeholder(f"drawn_{i}_PN")) for i, node in enumerate(self.design.draws))
-        self.values |= {node: Value(drawn_PN) for node, drawn_PN in drawn}
+        for i, node in enumerate(self.design.draws):
+            drawn_PN = self.placeholder(f"drawn_{i}_PN")
+            maybe = may_have_none(lowered_draws(self.design, node, self.N, self.dtype, moment=self.moment))
+            self.values[node] = Value(drawn_PN, self.placeholder(f"drawn_{i}_undefined_PN") if maybe else None)
         if self.ragged:
             self.signals["present"] = self.placeholder("present_PN")
         if looked_up:
             value = self.look_up(self.counts.advantage(), "advantage")
         else:
-            root = specialize(self.design.advantage, self.counts.decide)
-            value = self.numeric(self.lower(root))
+            value = self.numeric(self.reached(self.design.advantage))
             if value in self.signals.values():  # the caller may write into the result, not into its own rewards
                 value = self.call(torch.clone, value)
             value = self.spread(value)
@@ -153,7 +177,8 @@ class _Lowering(Graph):
         if self.design.token is None:
             return self.finished(value, "Advantage")
         self.signals["A"] = value
-        read = [self.spread(self.numeric(self.lower(node))) for node in token_inputs(self.design)]
+        inputs = token_inputs(self.design, self.N, self.moment)
+        read = [self.spread(self.numeric(self.reached(node))) for node in inputs]
         return self.finished((value, *read), "Advantage")
 
     def take_answers(self, inputs: Sequence[str]) -> None:
@@ -163,17 +188,18 @@ class _Lowering(Graph):
 
     def draws_module(self, node: Draws) -> fx.GraphModule:
         self.take_answers(self.design.inputs)
-        return self.finished(self.drawn(node, self.placeholder("member_PMk")), "Draws")
+        drawn = self.drawn(node, self.placeholder("member_PMk"))
+        return self.finished(drawn.node if drawn.undefined is None else (drawn.node, drawn.undefined), "Draws")
 
     def token_module(self) -> fx.GraphModule:
         self.tables = False
         for signal, name in (("token_logprob", "token_logprob_BT"), ("position", "position_BT"), ("mask", "mask_BT")):
             self.signals[signal] = self.placeholder(name)
+        root, inputs = token_formula(self.design, self.N, self.moment)
         self.values = {
-            node: Value(self.placeholder(f"{getattr(node, 'name', f'answer_{i}')}_B1"))
-            for i, node in enumerate(token_inputs(self.design))
+            node: Value(self.placeholder(f"{getattr(node, 'name', f'answer_{i}')}_B1")) for i, node in enumerate(inputs)
         }
-        value = self.numeric(self.lower(self.design.token))
+        value = self.numeric(self.lower(root))
         return self.finished(self.call(torch.where, self.signals["mask"], value, 0), "TokenAdvantage")
 
     def verdict_module(self) -> fx.GraphModule:
@@ -181,6 +207,10 @@ class _Lowering(Graph):
         return self.finished(self.correct(), "Verdict")
 
     # ── One expression ──────────────────────────────────────────────────────
+
+    def reached(self, root: Node, name: str | None = None) -> Value:
+        """`lower` of a whole formula, without the branches that are never taken."""
+        return self.lower(specialize(root, self.counts.decide, self.special), name)
 
     def lower(self, node: Node, name: str | None = None) -> Value:
         if node not in self.values:
@@ -198,7 +228,11 @@ class _Lowering(Graph):
             case Named(name=name, body=body):
                 return self.lower(body, name)
             case Fallback(body=body, flat=flat):
-                return self.with_flat(self.lower(body, name), flat)
+                value = self.lower(body, name)
+                if self.ragged and body.scope == BATCH:  # some of its groups may have no answer left
+                    value = self.widened(value, GROUP)
+                value = self.with_flat(value, flat)
+                return value if body.scope == node.scope else self.widened(value, node.scope)
             case Choose(operands=parts):
                 condition, then, otherwise = (self.lower(part) for part in parts)
                 yes = self.truth(condition)
@@ -242,25 +276,25 @@ class _Lowering(Graph):
 
     def has_value(self, node: Apply) -> bool:
         """Is this operation defined for all rewards, wherever its operands are?"""
-        return safe(node, self.counts.cases)
+        return safe(node, self.cases)
 
     def reduced(self, node: Reduce, name: str | None) -> Value:
         row, inner = node.reduction, self.lower(node.operand)
         where = None if node.where is None else self.lower(node.where)
+        if node.operand.scope != node.of:  # the branch that was never taken was the wider one
+            inner = self.widened(inner, node.of)
         value = self.numeric(inner)
-        if node.operand.scope not in {GROUP: (ANSWER,), ANSWER: (TOKEN,), BATCH: (GROUP, ANSWER)}[node.over]:
-            value = self.spread(value)  # the branch that was never taken was the wider one
-        selected = self.selected(node, value, where)
+        selected, counted = self.selected(node, value, where)
         undefined = self.both(selected, inner.undefined) if inner.undefined is not None else None
-        undefined = self.either(undefined, where.undefined if where else None)
+        undefined = self.either(undefined, self.both(counted, where.undefined) if where else None)
         shape = value
         if node.over == BATCH:
             value = self.call(kernels.as_one_group, value)
             selected = selected and self.call(kernels.as_one_group, selected)
             undefined = undefined and self.call(kernels.as_one_group, self.call(kernels.spread, undefined, shape))
         undefined = undefined and self.call(torch.any, undefined, -1, True)
-        needed = 1 + dict(node.options).get("ddof", 0)
-        if not row.empty and (selected is not None or (node.over == BATCH and needed > 1)):
+        needed = node.needed
+        if not row.empty and (selected is not None or (needed > 1 and (node.over == BATCH or self.width < needed))):
             few = (needed, value) if selected is None else (needed, value, selected)
             undefined = self.either(undefined, self.call(kernels.fewer_than, *few))
         if row.name in ("std", "var") and selected is None:
@@ -268,38 +302,53 @@ class _Lowering(Graph):
             centred = self.call(kernels.centred, value)
             kernel = pkgutil.resolve_name(f"{row.torch}_of_centred")
             return Value(self.call(kernel, centred, name=name, **dict(node.options)), undefined)
-        arguments = [self.lower(argument).node for argument in node.arguments]
-        if row.arguments == ("k",):
-            weights = self.counts.weights(row.name, node.arguments[0], self.width)
-            arguments = [self.buffer(each, f"{row.name}_weights") for each in weights]
+        arguments = []
+        for argument in node.arguments:
+            undefined = self.either(undefined, self.lower(argument).undefined)
+            if self.counts.nowhere(argument):
+                return self.widened(Value(0.0, undefined), node.scope)
+            arguments = self.order_weights(row.name, argument) if row.arguments == ("k",) else self.share(argument)
         options = dict(node.options) | ({"where_PN": selected} if selected is not None else {})
-        if row.arguments == ("k",) and self.ragged:
-            arguments = [self.call(operator.getitem, rows, self.size_P()) for rows in arguments]
         result = self.call(pkgutil.resolve_name(row.torch), value, *arguments, name=name, **options)
         if row.each and node.over == BATCH:
             result = self.call(kernels.as_groups, result, shape)
         return Value(result, undefined)
 
-    def selected(self, node: Reduce, value: fx.Node, where: Value | None) -> fx.Node | None:
-        """Which values `where`, and for statistics over the batch `keep`, let through; in the shape of the values."""
-        masks = [self.truth(where)] if where else []
-        if node.over == BATCH and self.design.keep is not None and node not in self.design.before_keep:
-            kept = self.truth(self.lower(self.design.keep))
-            wide = self.design.keep.scope == ANSWER and node.operand.scope == GROUP
+    def order_weights(self, name: str, k: Node) -> list[fx.Node]:
+        """What the sorted values are multiplied with, for draws of k of them."""
+        rows = [self.buffer(each, f"{name}_weights") for each in self.counts.weights(name, k, self.width)]
+        return [self.call(operator.getitem, each, self.size_P()) for each in rows] if self.ragged else rows
+
+    def share(self, q: Node) -> list[int | fx.Node]:
+        """The q of a quantile as numerator and denominator: the place of q = 0.6 among 26 values is 15, and not
+        15.000001."""
+        if (exact := self.counts.everywhere(q)) is not None:
+            return list(self.counts.ratio(exact))
+        return [self.look_up([column], "q") for column in self.counts.ratios(q)]
+
+    def selected(self, node: Reduce, value: fx.Node, where: Value | None) -> tuple[fx.Node | None, fx.Node | None]:
+        """Which values `where`, and for statistics over the batch `keep`, let through; in the shape of the values.
+
+        And the same without `where`, which has to have a value for those alone.
+        """
+        masks = []
+        if node.over == BATCH and self.design.keep is not None and not node.everyone:
+            kept = self.truth(self.reached(self.design.keep))
+            wide = self.design.keep.scope == ANSWER and node.of == GROUP and not isinstance(kept, bool)
             masks.append(self.call(torch.any, kept, -1, True) if wide else kept)
         if node.over == ANSWER:
             masks.append(self.signals["mask"])
-        elif self.ragged and node.operand.scope == ANSWER:
+        elif self.ragged and node.of == ANSWER:
             masks.append(self.signals["present"])
         elif self.ragged:  # a group counts if any of its answers does
             masks.append(self.call(torch.any, self.signals["present"], -1, True))
-        mask = None
-        for each in masks:
-            mask = self.both(mask, each) if mask is not None else each
-        return None if mask is None else self.call(kernels.spread, mask, value)
+        return self.mask([self.truth(where), *masks] if where else masks, value), self.mask(masks, value)
 
-    def drawn(self, node: Draws, member: fx.Node) -> fx.Node:
-        """A lowering of its own for the answers of a draw, and one for the draws of a group."""
+    def drawn(self, node: Draws, member: fx.Node) -> Value:
+        """A lowering of its own for the answers of a draw, and one for the draws of a group.
+
+        A draw without a reward has no advantage where the formula reads it, and an answer of such a draw none either.
+        """
         count, size = draw_shape(self.design, node, self.N, self.moment)
         own = {signal: value for signal, value in self.signals.items()}
         needed = {part.name for part in walk(node.reward) if isinstance(part, Name) and part.scope == ANSWER}
@@ -307,16 +356,27 @@ class _Lowering(Graph):
         for signal in sorted(needed):
             value = self.numeric(Value(self.correct(), truth=True)) if signal == "correct" else own[signal]
             gathered[signal] = self.call(kernels.members, value, member)
-        answers = self.inside(gathered, size)
-        reward_PM = self.call(torch.squeeze, answers.numeric(answers.lower(node.reward)), -1)
-        draws = self.inside({"reward": reward_PM}, count)
-        advantage_PM = draws.spread(draws.numeric(draws.lower(node.advantage)))
-        return self.call(kernels.sum_of_draws, advantage_PM, member, self.signals["r"])
+        of_a_draw, of_all_draws = draw_cases(self.design, node, self.N, self.moment)
+        answers = self.inside(gathered, size, of_a_draw)
+        reward = answers.reached(node.reward)
+        if isinstance(reward.node, float):  # a choice took the branch that reads no answer
+            reward = answers.widened(reward, GROUP)
+        reward_PM = self.call(torch.squeeze, answers.numeric(reward), -1)
+        missing_PM = reward.undefined and self.call(torch.squeeze, reward.undefined, -1)
+        draws = self.inside({"reward": reward_PM}, count, of_all_draws)
+        names = (part for part in walk(node.advantage) if isinstance(part, Name) and part.name == "reward")
+        draws.values |= {name: Value(reward_PM, missing_PM) for name in names}
+        result = draws.reached(node.advantage)
+        value = self.call(kernels.sum_of_draws, draws.spread(draws.numeric(result)), member, self.signals["r"])
+        if result.undefined is None:
+            return Value(value)
+        undefined_PM = draws.spread(result.undefined)
+        return Value(value, self.call(kernels.in_any_draw, undefined_PM, member, self.signals["r"]))
 
-    def inside(self, signals: dict[str, fx.Node], width: int) -> _Lowering:
+    def inside(self, signals: dict[str, fx.Node], width: int, cases: list[Case]) -> _Lowering:
         """The same graph, other values under the names."""
         inner = copy(self)
-        inner.signals, inner.values, inner.width, inner.tables = signals, {}, width, False
+        inner.signals, inner.values, inner.width, inner.tables, inner.cases = signals, {}, width, False, cases
         return inner
 
     def any_signal(self) -> fx.Node:
@@ -326,6 +386,14 @@ class _Lowering(Graph):
     def spread(self, value: fx.Node | float) -> fx.Node:
         return self.call(kernels.spread, value, self.any_signal())
 
+    def widened(self, value: Value, scope: str) -> Value:
+        """As many values as the scope has: a formula is as wide as its widest part, whichever part decides it."""
+        like = self.any_signal()
+        if scope in (BATCH, GROUP):
+            like = self.call(torch.narrow, like, -1, 0, 1)
+        undefined = value.undefined and self.call(kernels.spread, value.undefined, like)
+        return Value(self.call(kernels.spread, self.numeric(value), like), undefined)
+
     # ── Tables of what counts decide ────────────────────────────────────────
 
     def counted(self, node: Node, name: str | None) -> Value:
@@ -334,6 +402,9 @@ class _Lowering(Graph):
             return Value(self.correct(), truth=True)
         if node.scope == CONSTANT and (value := self.counts.everywhere(node)) is not None:
             return Value(self.counts.rounded(value, node.span))
+        if not self.tables:  # among draws or tokens, and no constant has a value for some of them alone
+            like = self.call(torch.narrow, self.any_signal(), -1, 0, 1)
+            return Value(0.0, self.call(torch.ones_like, like, dtype=torch.bool))
         columns, absent = self.counts.columns(node)
         label = name or "value"
         value = self.look_up(columns, label, name)
@@ -356,7 +427,7 @@ class _Lowering(Graph):
 
     def correct(self) -> fx.Node:
         if "correct" not in self.signals:
-            verdict = self.truth(self.lower(specialize(self.design.verdict, self.counts.decide), "correct_PN"))
+            verdict = self.truth(self.reached(self.design.verdict, "correct_PN"))
             self.signals["correct"] = self.both(self.signals["present"], verdict) if self.ragged else verdict
         return self.signals["correct"]
 

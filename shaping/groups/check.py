@@ -18,11 +18,12 @@ from shaping import real
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, Span, located
 from shaping.groups.exact import advantages, counted_group, table
-from shaping.groups.ranges import find_range
-from shaping.language.evaluate import Group, constant
-from shaping.language.nodes import Apply, Choose, Draws, Fallback, Named, Node, Reduce, parts, walk
+from shaping.groups.ranges import all_answers, find_range
+from shaping.language.evaluate import Drawn, Group, constant
+from shaping.language.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Reduce, parts, walk
 from shaping.language.params import Bound
-from shaping.language.vocabulary import BATCH, CONSTANT, GROUP
+from shaping.language.reductions import share, whole
+from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP
 from shaping.real import Real, Undefined, Unusable
 from shaping.work import MAX_N, TooMuch, spend
 
@@ -87,12 +88,15 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
     spend(8 * (N + 1))
     groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
     cases = [(group, kind) for group in groups for kind in group.present()]
-    _refuse_gap(design, design.verdict, cases[:1], "`correct` must have a value for every score")
-    for node in design.draws:
-        draw_shape(design, node, N, moment)
+    _refuse_gap(Gaps(), design.verdict, cases[:1], "`correct` must have a value for every score")
+    draws = {node: draw_cases(design, node, N, moment) for node in design.draws}
     _refuse_huge_constants(design, groups[0])
+    kept = cases
     if design.keep is not None:
-        _refuse_gap(design, design.keep, cases, "`keep` must have a value for every group")
+        hint = "`keep` must have a value for every group"
+        _refuse_gap(Gaps(draws=draws, batch=cases), design.keep, cases, hint)
+        kept, _ = Gaps().branches(design.keep, cases)
+    gaps = Gaps(filtered=design.keep is not None, draws=draws, batch=kept)
     if design.tabulated:
         for value in (value for pair in table(design, N, moment) for value in pair if value is not None):
             try:
@@ -101,11 +105,11 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
                 message = f"an advantage of {real.show(value)} for N = {N}"
                 raise DesignError(located(design.advantage.span, message)) from None
     else:
-        _refuse_gap(design, design.advantage, cases, "say what such a group gets: `flat: 0` under `advantage:`")
-        if not any(isinstance(node, Draws) or node.scope == BATCH for node in walk(design.advantage)):
+        _refuse_gap(gaps, design.advantage, cases, "say what such a group gets: `flat: 0` under `advantage:`")
+        if not design.draws:
             _try_a_group(design, N, moment)
     if design.token is not None:
-        _refuse_gap(design, design.token, cases, "a token has to have a value whatever its answer is")
+        _refuse_gap(gaps, design.token, cases, "a token has to have a value whatever its answer is")
 
 
 def _refuse_huge_constants(design: Design, group: Group) -> None:
@@ -179,8 +183,21 @@ def draw_shape(design: Design, node: Draws, N: int, moment: Moment | None) -> tu
     return int(count), int(size)
 
 
-def _refuse_gap(design: Design, root: Node, cases: list[Case], hint: str) -> None:
-    if (found := Gaps(filtered=design.keep is not None).find(root, cases)) is not None:
+def draw_cases(design: Design, node: Draws, N: int, moment: Moment | None) -> tuple[list[Case], list[Case]]:
+    """The answers of a draw, of which 0 to all may be correct; and the draws of a group, which are of one kind.
+
+    Raises:
+      DesignError: see `draw_shape`.
+    """
+    count, size = draw_shape(design, node, N, moment)
+    names = design.constants(moment) | {"N": Fraction(N)}
+    verdicts = [{"correct": Fraction(1)}, {"correct": Fraction(0)}]
+    draws = [Drawn(names, list(zip((right, size - right), verdicts, strict=True))) for right in range(size + 1)]
+    return [(draw, kind) for draw in draws for kind in draw.present()], [(Drawn(names, [(count, {})]), 0)]
+
+
+def _refuse_gap(gaps: Gaps, root: Node, cases: list[Case], hint: str) -> None:
+    if (found := gaps.find(root, cases)) is not None:
         span, message, *better = found
         raise DesignError(located(span, message, better[0] if better else hint))
 
@@ -196,6 +213,9 @@ class Gaps:
     split: dict[tuple[Node, int], tuple[list[Case], list[Case]]] = field(default_factory=dict)
     whole: dict[int, list[Case]] = field(default_factory=dict)
     filtered: bool = False  # does `keep` leave answers out of statistics over the batch?
+    draws: Mapping[Draws, tuple[list[Case], list[Case]]] = field(default_factory=dict)  # see `draw_cases`
+    batch: list[Case] = field(default_factory=list)  # what statistics over the batch count
+    rewards: dict[Node, Gap | None] = field(default_factory=dict)  # the name `reward` → where a draw may have none
 
     def find(self, node: Node, cases: list[Case]) -> Gap | None:
         """The first such place among these cases, and what it would be; None if there is none."""
@@ -208,7 +228,7 @@ class Gaps:
 
     def counted(self, node: Node, cases: list[Case]) -> Gap | None:
         for group, kind in cases:
-            case = f"for N = {group.shared['N']}, n_pos = {group.shared['n_pos']}"
+            case = _in_words(group)
             try:
                 group.value(node, kind)
             except Undefined as error:
@@ -234,22 +254,29 @@ class Gaps:
                 found = [self.find(operand, cases) for operand in operands]
                 if first := next(filter(None, found), None):
                     return first
-                if function.undefined and not safe(node, cases):
+                if function.undefined and not safe(node, cases, self.batch):
                     return node.span, f"for some rewards this is {function.hazard}"
+            case Name():
+                return self.rewards.get(node)
             case Reduce():
-                everyone = self.all_answers(cases)
+                everyone = self.all_answers(cases if node.over != BATCH else self.batch)
+                if everyone and not any(self.find(argument, everyone) for argument in node.arguments):
+                    _refuse_arguments(node, everyone)
                 for operand in node.operands:
                     if found := self.find(operand, everyone):
                         return found
                 return self.empty(node, everyone)
-            case Draws(advantage=advantage):
-                found = self.find(advantage, cases[:1])
+            case Draws(reward=reward, advantage=advantage):
+                answers, draws = self.draws[node]
+                missing = self.find(reward, answers)
+                self.rewards |= {part: missing for part in walk(advantage) if _is_reward(part)}
+                found = self.find(advantage, draws)
                 return found and (*found[:2], "say what such draws get: `flat: 0` under `draws:`")
         return None
 
     def empty(self, node: Reduce, cases: list[Case]) -> Gap | None:
         """Could there be too few values for this reduction?"""
-        needed = 1 + dict(node.options).get("ddof", 0)
+        needed = node.needed
         if node.reduction.empty or (node.over == GROUP and node.where is None and self.sizes(node, cases) >= needed):
             return None
         if (
@@ -259,14 +286,18 @@ class Gaps:
             and self.selected(node, cases) >= needed
         ):
             return None
-        if node.over not in (GROUP, BATCH):
-            return None  # an answer has a token
-        if node.over == BATCH and node.where is None and needed == 1 and not self.filtered:
-            return None
+        filtered = node.over == BATCH and self.filtered and not node.everyone
+        if node.over != GROUP and node.where is None and needed == 1 and not filtered:
+            return None  # a batch has an answer, an answer a token
         if node.over == GROUP and node.where is None:
-            few = f"groups of {self.sizes(node, cases)} have too few answers for this {node.reduction.name}"
+            size = self.sizes(node, cases)
+            if "n_pos" not in cases[0][0].shared:
+                return node.span, f"this {node.reduction.name} needs {needed} values, and of these draws it gets {size}"
+            few = f"groups of {size} have too few answers for this {node.reduction.name}"
             return node.span, few, f"it needs {needed}: take a smaller ddof, or larger groups"
         what = "is no value" if needed == 1 else f"are fewer than {needed} values"
+        if node.over == ANSWER:
+            return node.span, f"for some answers there {what} for this {node.reduction.name}", _OF_TOKENS[needed > 1]
         return node.span, f"for some rewards there {what} for this {node.reduction.name}"
 
     def sizes(self, node: Reduce, cases: list[Case]) -> int:
@@ -286,10 +317,8 @@ class Gaps:
         )
 
     def all_answers(self, cases: list[Case]) -> list[Case]:
-        """Every answer of the groups in these cases: what a reduction looks at."""
         if id(cases) not in self.whole:
-            groups = {id(group): group for group, _ in cases}.values()
-            self.whole[id(cases)] = [(group, kind) for group in groups for kind in group.present()]
+            self.whole[id(cases)] = all_answers(cases)
             self.whole[id(self.whole[id(cases)])] = self.whole[id(cases)]
         return self.whole[id(cases)]
 
@@ -305,16 +334,49 @@ class Gaps:
         return self.split[key]
 
 
-def safe(node: Apply, cases: list[Case]) -> bool:
-    """Is it known that this operation has a value for all rewards? Its operands have."""
+_OF_TOKENS = (
+    "sum and count always have a value: sum(x, where=c) / max(1, count(c)); so has max(x if c else 0)",
+    "an answer may have a single token: take ddof=0",
+)
+
+
+def _refuse_arguments(node: Reduce, cases: list[Case]) -> None:
+    """A q or k that no group, draw or answer of this size can be computed with."""
+    group, _ = cases[0]
+    for argument in node.arguments:
+        value = group.value(argument, -1)
+        try:
+            if node.reduction.arguments == ("k",):
+                size = sum(count for count, _ in group.kinds)
+                whole(value, node.reduction.name, size - (node.reduction.name == "max_without"))
+            else:
+                share(value)
+        except Unusable as error:
+            raise DesignError(located(node.span, f"{error.args[0]} for N = {group.shared['N']}")) from None
+
+
+def _in_words(group: Group) -> str:
+    if "n_pos" in group.shared:
+        return f"for N = {group.shared['N']}, n_pos = {group.shared['n_pos']}"
+    size = sum(count for count, _ in group.kinds)
+    drawn = f", in a draw of {size} answers, {group.kinds[0][0]} of them correct" if len(group.kinds) > 1 else ""
+    return f"for N = {group.shared['N']}{drawn}"
+
+
+def _is_reward(node: Node) -> bool:
+    return isinstance(node, Name) and node.name == "reward"
+
+
+def safe(node: Apply, cases: list[Case], batch: list[Case] | None = None) -> bool:
+    """Is it known that this operation has a value for all rewards? Its operands have. `batch`: see ranges.py."""
     try:
-        return _safe(node, cases)
+        return _safe(node, cases, batch)
     except (Undefined, Unusable):  # a part without a value for some counts, or of which nobody knows its sign
         return False
 
 
-def _safe(node: Apply, cases: list[Case]) -> bool:
-    last = find_range(node.operands[-1], cases)
+def _safe(node: Apply, cases: list[Case], batch: list[Case] | None) -> bool:
+    last = find_range(node.operands[-1], cases, batch)
     match node.function.name:
         case "divide":
             return last.never_zero
@@ -323,7 +385,7 @@ def _safe(node: Apply, cases: list[Case]) -> bool:
         case "log" | "log_gamma":
             return last.above_zero
         case "power":
-            base, exponent = find_range(node.operands[0], cases), node.operands[-1]
+            base, exponent = find_range(node.operands[0], cases, batch), node.operands[-1]
             if base.above_zero or (base.not_negative and last.not_negative):
                 return True
             values = [group.value(exponent, kind) for group, kind in cases] if exponent.counted else [None]

@@ -59,7 +59,7 @@ def batch(
 
 
 def _batch(design, reward_PN, score_PN, signals, draws, moment) -> list[list[Real]]:
-    groups = Batch([], design.keep, design.before_keep)
+    groups = Batch([], design.keep)
     places = []  # of each answer of a group: which kind it is
     for i, (rewards, scores) in enumerate(zip(reward_PN, score_PN, strict=True)):
         columns = {"r": rewards, "score": scores} | {name: values[i] for name, values in signals.items()}
@@ -108,15 +108,49 @@ def verdict_pair(
     `params` are in place of the design's own, such as {'k': Fraction(8)}.
 
     Raises:
-      DesignError: the design has no value there.
+      DesignError: the design has no value there; or its advantages are of rewards or scores, and its own `correct:`
+        does not take 1 for correct and 0 for wrong.
       KeyError: it reads something that verdicts do not decide, such as `length`.
     """
     known = [{name: Fraction(verdict) for name in ("correct", "r", "score")} for verdict in (1, 0)]
     names = shared(design, N, n_pos, moment) | dict(params or {})
+    if not design.tabulated:
+        refuse_other_scores(design, names)
     group = Group(names, list(zip((n_pos, N - n_pos), known, strict=True)))
     with bounded(design.source.path):
         values = iter(_answers(design, group))
     return tuple(next(values) if count else None for count, _ in group.kinds)
+
+
+def other_scores(design: Design, names: Mapping[str, Real]) -> str:
+    r"""How its `correct:` reads the scores 1 and 0, in words; '' if as a correct and as a wrong answer.
+
+    Args:
+      names: what `correct:` reads besides the score: the values of parameters.
+
+    Example:
+      >>> from shaping import loads
+      >>> other_scores(loads("correct: score < 0.5\nadvantage: r - mean(r)"), {})
+      'its `correct:` takes an answer of score 1 for a wrong one'
+    """
+    if not design.graded:
+        return ""
+    for score, right in ((1, True), (0, False)):
+        try:
+            verdict = real.sign(Group(names, [(1, {"score": Fraction(score)})]).value(design.verdict, 0))
+        except (Undefined, Unusable) as error:
+            raise DesignError(located(error.args[1], f"{error.args[0]} for score = {score}")) from None
+        if bool(verdict) != right:
+            return f"its `correct:` takes an answer of score {score} for a {'wrong' if right else 'correct'} one"
+    return ""
+
+
+def refuse_other_scores(design: Design, names: Mapping[str, Real]) -> None:
+    """Raise the DesignError of what is worked out for scores of 1 and 0, and `correct:` reads them otherwise."""
+    if why := other_scores(design, names):
+        message = f"{why}; what is said of right and wrong answers is worked out for scores of 1 and 0"
+        hint = "training needs no change; for this, let a correct answer score 1 and a wrong one 0"
+        raise DesignError(located(design.verdict.span, message, hint))
 
 
 @lru_cache(maxsize=8192)

@@ -6,12 +6,13 @@ An end is an exact number, or None where nothing is known; `positive` says that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from shaping import real
 from shaping.language.evaluate import Group
 from shaping.language.nodes import Apply, Choose, Fallback, Name, Named, Node, Reduce
+from shaping.language.vocabulary import BATCH, GROUP
 from shaping.real import Real
 
 Case = tuple[Group, int]
@@ -47,43 +48,58 @@ _SIGNALS = {
 }
 
 
-def find_range(node: Node, cases: list[Case], known: dict[Node, Range] | None = None) -> Range:
-    """The range of `node` over these groups. Every part of it has a value there.
+def find_range(node: Node, cases: list[Case], batch: list[Case] | None = None) -> Range:
+    """The range of `node` over these answers. Every part of it has a value there.
 
-    `known`: what was found before for the same groups; a `let` has one range wherever it is used.
+    `batch`: the answers that statistics over the batch count; those in `cases` if it is not given.
     """
-    known = {} if known is None else known
-    if node not in known:
-        known[node] = _found(node, cases, known)
-    return known[node]
+    return _Ranges({0: cases, 2: cases if batch is None else batch}).find(node, 0)
 
 
-def _found(node: Node, cases: list[Case], known: dict[Node, Range]) -> Range:
-    def inner(part: Node) -> Range:
-        return find_range(part, cases, known)
+def all_answers(cases: list[Case]) -> list[Case]:
+    """Every answer of the groups in these cases: what a reduction looks at."""
+    groups = {id(group): group for group, _ in cases}.values()
+    return [(group, kind) for group in groups for kind in group.present()]
 
-    if node.counted:
-        values = [group.value(node, kind) for group, kind in cases]
-        return Range(_least(values), real.negate(_least([real.negate(value) for value in values])))
-    match node:
-        case Name(name=name):
-            return _SIGNALS.get(name, Range())
-        case Named(body=body):
-            return inner(body)
-        case Choose(operands=(_, then, otherwise)):
-            return _either(inner(then), inner(otherwise))
-        case Fallback(body=body, flat=flat):
-            return _either(inner(body), inner(flat))
-        case Reduce(reduction=reduction, operand=operand):
-            if reduction.name in ("std", "var", "count", "rank"):
-                return Range(ZERO)
-            found = inner(operand)
-            if reduction.name == "sum":
-                return Range(ZERO if found.not_negative else None)
-            return found
-        case Apply(function=function, operands=operands):
-            return _applied(function.name, [inner(operand) for operand in operands])
-    return Range()
+
+@dataclass(frozen=True)
+class _Ranges:
+    """No part is looked at twice for the same answers; a `let` has one range wherever it is used."""
+
+    cases: dict[int, list[Case]]  # 0: those asked for, 1: all of their groups, 2: of the batch, 3: all of its groups
+    known: dict[tuple[Node, int], Range] = field(default_factory=dict)
+
+    def find(self, node: Node, of: int) -> Range:
+        if of not in self.cases:
+            self.cases[of] = all_answers(self.cases[of - 1])
+        if (node, of) not in self.known:
+            self.known[node, of] = self.found(node, of) if self.cases[of] else Range()
+        return self.known[node, of]
+
+    def found(self, node: Node, of: int) -> Range:
+        if node.counted:
+            values = [group.value(node, kind) for group, kind in self.cases[of]]
+            return Range(_least(values), real.negate(_least([real.negate(value) for value in values])))
+        match node:
+            case Name(name=name):
+                return _SIGNALS.get(name, Range())
+            case Named(body=body):
+                return self.find(body, of)
+            case Choose(operands=(_, then, otherwise)):
+                return _either(self.find(then, of), self.find(otherwise, of))
+            case Fallback(body=body, flat=flat):
+                return _either(self.find(body, of), self.find(flat, of))
+            case Reduce(reduction=reduction, operand=operand, over=over):
+                if reduction.name in ("std", "var", "count", "rank"):
+                    return Range(ZERO)
+                # It looks at all answers of the group, whichever of them get this formula.
+                found = self.find(operand, {GROUP: of | 1, BATCH: 2}.get(over, of))
+                if reduction.name == "sum":
+                    return Range(ZERO if found.not_negative else None)
+                return found
+            case Apply(function=function, operands=operands):
+                return _applied(function.name, [self.find(operand, of) for operand in operands])
+        return Range()
 
 
 def _applied(name: str, parts: list[Range]) -> Range:

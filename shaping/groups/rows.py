@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 
+from shaping import real
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, located
 from shaping.groups import push
-from shaping.groups.check import broken_bound, moments
-from shaping.groups.exact import Pair, verdict_pair
+from shaping.groups.check import MOMENTS, RUNS, broken_bound, moments
+from shaping.groups.exact import Pair, other_scores, verdict_pair
 from shaping.language.evaluate import constant
 from shaping.language.nodes import Draws, Name, walk
 from shaping.language.params import Param
-from shaping.language.vocabulary import BATCH
 from shaping.real import Real
 from shaping.work import MAX_SETTINGS
 
@@ -48,6 +48,10 @@ class Row:
         """n_pos |A_correct| + n_neg |A_wrong| (Chen et al. 2025, Eq. 16)."""
         return push.eta_at(self.pairs, n_pos)
 
+    def pushes(self) -> bool:
+        """Does any answer get anything but 0?"""
+        return any(real.sign(value) for pair in self.pairs for value in pair if value is not None)
+
     def where(self, n_pos: int | None = None) -> str:
         """'N = 4, n_pos = 1, k = 2'."""
         shown = {"N": self.N} | ({} if n_pos is None else {"n_pos": n_pos}) | dict(self.params)
@@ -66,14 +70,22 @@ def beyond_verdicts(design: Design) -> str:
         return f"it reads {', '.join(design.inputs)}"
     if any(isinstance(node, Draws) for node in design.nodes):
         return "it draws at random"
-    if any(node.scope == BATCH for node in design.nodes):
+    if design.reads_batch:
         return "it looks at other groups"
-    return ""
+    return "" if design.tabulated else reads_other_scores(design)  # where counts decide, any score may be correct
 
 
-def rows(design: Design, when: Values, sizes: Sequence[int]) -> Iterator[Row]:
-    """All rows of groups of these sizes, or of those in `when`; settings that a range forbids are left out."""
-    points = list(moments(design))
+def reads_other_scores(design: Design) -> str:
+    """How its own `correct:` takes score 1 for wrong or 0 for correct, in words; '' if it does not."""
+    return other_scores(design, design.constants(None))
+
+
+def rows(design: Design, when: Values, sizes: Sequence[int], beside: Sequence[Design] = ()) -> Iterator[Row]:
+    """All rows of groups of these sizes, or of those in `when`; settings that a range forbids are left out.
+
+    `beside` are designs that the rows are compared with: their times are looked at too.
+    """
+    points: dict[tuple, list[Moment | None]] = {}
     for N in (int(value) for value in when["N"]) if "N" in when else sizes:
         values = {name: _values(param, N, when) for name, param in design.params.items()}
         if prod(map(len, values.values())) > MAX_SETTINGS:
@@ -81,18 +93,31 @@ def rows(design: Design, when: Values, sizes: Sequence[int]) -> Iterator[Row]:
             raise DesignError(f"{design.source.path}: {what}\nhint: smaller ranges, or `when:` with fewer values")
         choices = [[(name, Fraction(value)) for value in each] for name, each in values.items()]
         for params in map(dict, itertools.product(*choices)):
-            for moment in points:
+            if (setting := tuple(params.values())) not in points:
+                points[setting] = _points(design, params, beside)
+            for moment in points[setting]:
                 if not in_range(design, N, params, moment):
                     continue
                 pairs = (verdict_pair(design, N, n_pos, moment, params) for n_pos in range(N + 1))
                 yield Row(N, params, moment, tuple(pairs))
 
 
+def _points(design: Design, params: Mapping[str, Fraction], beside: Sequence[Design]) -> list[Moment | None]:
+    """The points of a run that the design tells apart, with these parameters; all of them for another's sake."""
+    if any(other.clock for other in beside):
+        places = [(steps * i // MOMENTS, steps) for steps in RUNS for i in range(MOMENTS + 1)]
+        return [Moment(step, steps, (Fraction(step), Fraction(steps))) for step, steps in dict.fromkeys(places)]
+    if design.clock and any(design.params[name].value != value for name, value in params.items()):
+        changed = {name: replace(param, value=params[name]) for name, param in design.params.items()}
+        design = replace(design, sections=replace(design.sections, params=changed))
+    return list(moments(design))
+
+
 def in_range(design: Design, N: int, params: Mapping[str, Real], moment: Moment | None = None) -> bool:
     return broken_bound(design, N, design.constants(moment) | params) is None
 
 
-def settings(design: Design, when: Values, sizes: Sequence[int]) -> str:
+def settings(design: Design, when: Values, sizes: Sequence[int], beside: Sequence[Design] = ()) -> str:
     """What `rows` goes through, in words: 'N = 2..64, every k'."""
     parts = []
     if "N" in when:
@@ -104,7 +129,7 @@ def settings(design: Design, when: Values, sizes: Sequence[int]) -> str:
             parts.append(f"{name} = {', '.join(map(str, when[name]))}")
         else:
             parts.append(f"every {name}" if is_count(param) else f"{name} = {param.value}")
-    if design.clock:
+    if any(each.clock for each in (design, *beside)):
         parts.append("at points of a run")
     return ", ".join(parts)
 

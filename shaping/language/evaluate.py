@@ -34,7 +34,7 @@ class Group:
 
     def value(self, node: Node, kind: int) -> Real:
         """The value of `node` for answers of that kind; for the whole group if it is of group scope."""
-        if node.scope == BATCH and self.batch is not None:
+        if self.batch is not None and _is_of_batch(node):
             return self.batch.value(node, self)
         key = (node, kind if node.scope == ANSWER else -1)
         if key not in self.known:
@@ -81,21 +81,42 @@ class Group:
 
     def drawn(self, node: Draws, kind: int) -> Real:
         """The sum of the advantages of the draws that this answer is in; here every answer is a kind of its own."""
-        rewards = []
-        for members in self.draws[node]:
-            draw = Group(self.shared, [(1, self.kinds[answer][1]) for answer in members])
-            rewards.append((1, {"reward": draw.value(node.reward, 0)}))
-        results = Group(self.shared, rewards)
-        mine = [j for j, members in enumerate(self.draws[node]) if kind in members]
-        return total([(1, results.value(node.advantage, j)) for j in mine])
+        members = self.draws[node]
+        draws = [Drawn(self.shared, [(1, self.kinds[answer][1]) for answer in each]) for each in members]
+        results = Drawn(self.shared, [(1, {}) for _ in draws], of=draws, reward=node.reward)
+        return total([(1, results.value(node.advantage, j)) for j, each in enumerate(members) if kind in each])
 
     def weighed(self, node: Reduce) -> Weighed:
         """(how many, value) of each kind that `where` selects."""
-        ddof = dict(node.options).get("ddof", 0)
-        if node.where is None and ddof >= sum(count for count, _ in self.kinds):  # so for every group of this size
-            raise Unusable(f"{node.reduction.name}(..., ddof={ddof}) needs more than {ddof} answers in a group")
+        self.refuse_too_few(node)
         chosen = [kind for kind in self.present() if node.where is None or real.sign(self.value(node.where, kind))]
         return [(self.kinds[kind][0], self.value(node.operand, kind)) for kind in chosen]
+
+    def refuse_too_few(self, node: Reduce) -> None:
+        """What has no value for any group of this size is a mistake, not a case for `flat`."""
+        ddof = dict(node.options).get("ddof", 0)
+        if node.where is None and ddof >= sum(count for count, _ in self.kinds):
+            raise Unusable(f"{node.reduction.name}(..., ddof={ddof}) needs more than {ddof} answers in a group")
+
+
+@dataclass(eq=False)
+class Drawn(Group):
+    """The answers of a draw; or the draws of a group, in which the name `reward` is a formula over those of each.
+
+    A reward is computed where it is read, so that `flat` is found for one that has no value. How many there are is
+    no size of a group: of too few there is no value.
+    """
+
+    of: Sequence[Group] = ()
+    reward: Node | None = None
+
+    def compute(self, node: Node, kind: int) -> Real:
+        if self.of and isinstance(node, Name) and node.name == "reward":
+            return self.of[kind].value(self.reward, 0)
+        return super().compute(node, kind)
+
+    def refuse_too_few(self, node: Reduce) -> None:
+        pass
 
 
 @dataclass(eq=False)
@@ -104,12 +125,11 @@ class Batch:
 
     groups: Sequence[Group]
     keep: Node | None = None
-    before_keep: frozenset[Node] = frozenset()  # what `keep` itself is computed from
     known: dict[Node, Real] = field(default_factory=dict)
 
     def value(self, node: Node, group: Group) -> Real:
         if node not in self.known:
-            self.known[node] = Fraction(len(self.groups)) if _is_P(node) else group.computed(node, -1)
+            self.known[node] = group.computed(node, -1) if isinstance(node, Reduce) else Fraction(len(self.groups))
         return self.known[node]
 
     def weighed(self, node: Reduce) -> Weighed:
@@ -118,9 +138,9 @@ class Batch:
             kinds = group.present() if node.operand.scope == ANSWER else group.present()[:1]
             for kind in kinds:
                 count = group.kinds[kind][0] if node.operand.scope == ANSWER else 1
-                if node.where is not None and not real.sign(group.value(node.where, kind)):
+                if self.keep is not None and not node.everyone and not self.kept(group, node, kind):
                     continue
-                if self.keep is not None and node not in self.before_keep and not self.kept(group, node, kind):
+                if node.where is not None and not real.sign(group.value(node.where, kind)):
                     continue
                 values.append((count, group.value(node.operand, kind)))
         return values
@@ -131,8 +151,9 @@ class Batch:
         return any(real.sign(group.value(self.keep, each)) for each in kinds)
 
 
-def _is_P(node: Node) -> bool:
-    return isinstance(node, Name) and node.name == "P"
+def _is_of_batch(node: Node) -> bool:
+    """A statistic over the batch, or P. What is made of them may differ by N, where answers are missing."""
+    return node.scope == BATCH and isinstance(node, Reduce | Name)
 
 
 def constant(node: Node, names: Mapping[str, Real]) -> Real:

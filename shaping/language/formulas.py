@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from shaping.errors import DesignError, Follows, Source, Span, located
 from shaping.language.document import Mapping, Scalar, Value, read
 from shaping.language.expression import parse
-from shaping.language.nodes import Choose, Draws, Fallback, Name, Node, Reduce, signal, walk
-from shaping.language.vocabulary import ANSWER, CONSTANT, GROUP, SIGNALS, TOKEN
+from shaping.language.nodes import Choose, Draws, Fallback, Name, Node, Reduce, of_everyone, signal, walk
+from shaping.language.size import refuse_too_large
+from shaping.language.vocabulary import ANSWER, CONSTANT, GROUP, SIGNALS, TIME, TOKEN
 
 if TYPE_CHECKING:
     from shaping.language.reader import Reader
@@ -56,7 +57,8 @@ def keep(reader: Reader) -> Node | None:
     if node.scope not in (GROUP, ANSWER):
         hint = "a condition on n_pos, length ..."
         raise DesignError(located(value.span, "'keep' is the same for all groups", hint))
-    return node
+    refuse_too_large([node])  # before it is copied, a call within a call for each level
+    return of_everyone(node)
 
 
 def token(reader: Reader) -> Node | None:
@@ -79,7 +81,11 @@ def verdict(reader: Reader) -> Node:
         raise DesignError(located(value.span, "'correct' is one formula over `score`", hint))
 
     def lookup(name: str, span: Span) -> Node | None:
-        return signal(name, span) if name == "score" else reader.given.get(name)
+        found = signal(name, span) if name == "score" else reader.given.get(name)
+        if found is not None and any(isinstance(part, Name) and part.name in TIME for part in walk(found)):
+            hint = "take a parameter without a schedule; what changes over the run goes into `advantage:`"
+            raise DesignError(located(span, f"'correct' means the same in every step, and {name!r} changes", hint))
+        return found
 
     node = parse(value.text, where="correct", place=value.place, lookup=lookup, names={"score", *reader.params})
     for inner in walk(node):

@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import cached_property
 
 from shaping.errors import Span
-from shaping.language.vocabulary import ANSWER, CONSTANT, GROUP, OPERATORS, SCOPES, SIGNALS, Function, Reduction
+from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS, SCOPES, SIGNALS, Function, Reduction
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,10 +92,22 @@ class Reduce(_Made):
     arguments: tuple[Node, ...] = ()
     options: tuple[tuple[str, int], ...] = ()
     over: str = GROUP
+    values: str = ""  # the scope of what is reduced, where `specialize` left a narrower operand
+    everyone: bool = False  # over the batch: of every answer, whatever `keep` says; so in `keep` itself
 
     @cached_property
     def scope(self) -> str:
-        return self.operand.scope if self.reduction.each else self.over
+        return self.of if self.reduction.each else self.over
+
+    @property
+    def of(self) -> str:
+        """The scope of the values that are reduced."""
+        return self.values or self.operand.scope
+
+    @property
+    def needed(self) -> int:
+        """With fewer values than these there is none."""
+        return self.reduction.fewest + dict(self.options).get("ddof", 0)
 
     @cached_property
     def operands(self) -> tuple[Node, ...]:
@@ -192,12 +204,39 @@ def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[No
                 known[root] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
             case Reduce():
                 where = root.where and inner(root.where)
-                known[root] = replace(root, operand=inner(root.operand), where=where)
+                known[root] = replace(root, operand=inner(root.operand), where=where, values=root.of)
             case Fallback():
                 known[root] = replace(root, body=inner(root.body), flat=inner(root.flat))
             case _:
                 known[root] = root
     return known[root]
+
+
+def of_everyone(root: Node, known: dict[Node, Node] | None = None) -> Node:
+    """The same formula, its statistics over the batch of every answer: what `keep` is made of.
+
+    A `let` that `keep` and the advantage share becomes two: a copy for `keep`, and the one that counts what is kept.
+    """
+    known = {} if known is None else known
+    if root not in known:
+        old = [] if isinstance(root, Draws) else parts(root)  # draws look at no other group
+        new = [of_everyone(part, known) for part in old]
+        of_batch = isinstance(root, Reduce) and root.over == BATCH
+        known[root] = root if new == old and not of_batch else _made_of(root, new, everyone=of_batch)
+    return known[root]
+
+
+def _made_of(node: Node, new: list[Node], everyone: bool) -> Node:
+    match node:
+        case Named():
+            return replace(node, body=new[0])
+        case Reduce():
+            where, arguments = (new[1], new[2:]) if node.where else (None, new[1:])
+            everyone = everyone or node.everyone
+            return replace(node, operand=new[0], where=where, arguments=tuple(arguments), everyone=everyone)
+        case Fallback():
+            return replace(node, body=new[0], flat=new[1])
+    return replace(node, operands=tuple(new))
 
 
 def signal(name: str, span: Span) -> Node:

@@ -10,7 +10,7 @@ for them, so they may stand in any order. With a list for errors, every formula'
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Mapping as Names
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -21,10 +21,10 @@ from shaping.errors import DesignError, Follows, Source, Span, located
 from shaping.language import formulas
 from shaping.language.document import Mapping, Scalar, Value
 from shaping.language.expression import MAX_DEPTH, parse
-from shaping.language.nodes import Apply, Choose, Draws, Name, Named, Node, Number, signal, walk
+from shaping.language.nodes import Apply, Choose, Draws, Name, Named, Node, Number, Reduce, signal, walk
 from shaping.language.params import Bound, Param, fresh_name
 from shaping.language.use import read_used
-from shaping.language.vocabulary import ANSWER, SIGNALS
+from shaping.language.vocabulary import ANSWER, GROUP, SIGNALS
 
 SECTIONS = (
     "name",
@@ -111,6 +111,8 @@ class Reader:
             hint = "leave answers without a reward an error, or out of the reward function"
             span = self.top.get("on_missing").span
             raise DesignError(located(span, "draws of a fixed size cannot leave answers out", hint))
+        if drop_missing:
+            _refuse_shares_of_N(root for root in (advantage, token) if root is not None)
         if self.draws is not None and not any(isinstance(node, Draws) for node in walk(advantage)):
             hint = "its result is the name `drawn`: advantage: drawn"
             raise DesignError(located(self.top.entries["draws"][0].span, "nothing reads `draws`", hint))
@@ -243,6 +245,16 @@ class Reader:
                 located(self.top.get("on_missing").span, f"on_missing: {word}", "it is `error` (the default) or `drop`")
             )
         return word == "drop"
+
+
+def _refuse_shares_of_N(roots: Iterable[Node]) -> None:
+    """Where answers are left out, N is another one from group to group, and no share of what has no group."""
+    for node in (node for root in roots for node in walk(root)):
+        if isinstance(node, Reduce) and node.over != GROUP:
+            for argument in node.arguments:
+                if any(isinstance(part, Name) and part.name == "N" for part in walk(argument)):
+                    message = "with on_missing: drop, groups differ in N, and this is one share for all of them"
+                    raise DesignError(located(argument.span, message, "take a number, or a parameter"))
 
 
 def _replaced(node: Node, name: str, new: Node) -> Node:

@@ -69,13 +69,17 @@ def _ordered(values: Weighed) -> Weighed:
 
 
 def quantile(values: Weighed, q: Real) -> Real:
-    if not isinstance(q, Fraction) or not 0 <= q <= 1:
-        raise Unusable(f"a quantile is between 0 and 1, not {real.show(q)}")
-    place = q * (_size(values) - 1)
+    place = share(q) * (_size(values) - 1)
     below = place.numerator // place.denominator
     rest = place - below
     low, high = (_at(_ordered(values), index) for index in (below, below + (rest > 0)))
     return real.add(low, real.multiply(rest, real.subtract(high, low)))
+
+
+def share(q: Real) -> Fraction:
+    if not isinstance(q, Fraction) or not 0 <= q <= 1:
+        raise Unusable(f"a quantile is between 0 and 1, not {real.show(q)}")
+    return q
 
 
 def _at(ordered: Weighed, index: int) -> Real:

@@ -66,6 +66,7 @@ class Reduction:
     each: bool = False
     selects: bool = True  # takes where=, and over=batch
     empty: bool = False  # has a value where nothing is selected
+    fewest: int = 1  # values that it needs, if not `empty`; `ddof` more of them
 
 
 def _truth(value: bool | int) -> real.Fraction:
@@ -109,7 +110,13 @@ SIGNALS = {
         Signal("truncated", ANSWER, "1 if this answer was cut off at the length limit, else 0", "0 or 1"),
         Signal("P", BATCH, "groups in the batch", "count"),
         Signal("step", CONSTANT, "training steps done before this one", "count", True),
-        Signal("total_steps", CONSTANT, "training steps of the run", "count", True),
+        Signal(
+            "total_steps",
+            CONSTANT,
+            "training steps of the run; with dynamic filtering more than it will have",
+            "count",
+            True,
+        ),
         Signal("progress", CONSTANT, "step / total_steps", "0 to 1", True),
         Signal(
             "drawn", ANSWER, "sum of the advantages of the draws that this answer is in", "advantage", section="draws"
@@ -234,6 +241,7 @@ REDUCTIONS = {
             "shaping.kernels:others_mean",
             each=True,
             selects=False,
+            fewest=2,
         ),
         Reduction(
             "max_of", "mean of the maximum over all draws of k answers", "shaping.kernels:max_of", ("k",), selects=False

@@ -9,7 +9,7 @@
       - monotone: {correct: falls}                     the more correct answers, the less one gets; `wrong:`, `rises`
       - zero_when: n_pos > N - k                       nothing to learn from such groups
       - equals: {design: grpo.yaml, when: {k: 1}}      the advantages of another design
-      - proportional_to: grpo.yaml                     up to one factor for all groups; `per: group`: one a group
+      - proportional_to: grpo.yaml                     up to one factor above 0; `per: group`: one a group, or 0 there
       - peak: 8/32                                     of 32 answers, eta is largest where 8 are correct
       - optimizes: pass_at(k)                          climbs it, up to a factor that p is not in
       - unbiased_for: pass_at(k)                       the factor is 1
@@ -74,6 +74,11 @@ class Claim:
     other: Scalar | None = None  # the file of equals and proportional_to
     params: dict[str, Node] = field(default_factory=dict)  # what it sets in the other design
     per_group: bool = False
+
+    @property
+    def of_rewards(self) -> bool:
+        """Does it set advantages beside rewards, so that it matters which scores are correct?"""
+        return self.kind in RELATIONS or (self.kind == "monotone" and not self.directions)
 
     @property
     def of_answers(self) -> bool:

@@ -17,10 +17,11 @@ from fractions import Fraction
 
 from shaping.design import Design, load
 from shaping.errors import DesignError, located
-from shaping.groups.rows import beyond_verdicts, by_verdicts, rows, settings
+from shaping.groups.exact import refuse_other_scores
+from shaping.groups.rows import beyond_verdicts, by_verdicts, reads_other_scores, rows, settings
 from shaping.language.document import beside
 from shaping.proofs.claims import OF_VERDICTS, RELATIONS, Claim
-from shaping.proofs.rules import on_row
+from shaping.proofs.rules import on_row, pushes
 from shaping.real import General
 from shaping.work import MAX_SECONDS, seconds
 
@@ -65,7 +66,7 @@ def _decided(design: Design, claims: Sequence[Claim], up_to: int) -> list[Verdic
         if alone and not by_verdicts(design):
             message = f"{claim.text!r} is about groups of right and wrong answers, but {beyond_verdicts(design)}"
             raise DesignError(located(claim.span, message, "claim it of single answers, with A and r, or leave it out"))
-        if claim.of_answers or not by_verdicts(design) or (other is not None and not by_verdicts(other)):
+        if not _by_verdicts(design, claim, other):
             continue
         if (scope := prove(design, claim, other)) is not None:
             found[claim] = Verdict(claim, True, "proved", scope)
@@ -90,19 +91,29 @@ def exhaust(design: Design, claims: Sequence[Claim], others: dict[Claim, Design]
         if group[0].kind == "peak":
             when["N"] = [Fraction(group[0].place[1])]
         sizes = range(2, (up_to if not _is_general(design) else min(up_to, UP_TO_GENERAL)) + 1)
+        compared = [others[claim] for claim in group if claim in others]
         open_, seen = list(group), False
-        for row in rows(design, when, sizes):
+        idle = {claim for claim in group if claim.kind == "proportional_to"}  # of those every advantage is 0, so far
+        for row in rows(design, when, sizes, compared):
+            if any(claim.of_rewards for claim in group):
+                refuse_other_scores(design, design.constants(row.moment) | row.params)
             seen = True
             for claim in list(open_):
                 if (failure := on_row(claim, row, others.get(claim))) is not None:
                     found[claim] = Verdict(claim, False, "refuted", failure)
                     open_.remove(claim)
+                elif claim in idle and pushes(claim, row):
+                    idle.remove(claim)
             if not open_:
                 break
         if not seen:
             raise DesignError(located(group[0].span, "`when` leaves no group to look at: the ranges forbid it"))
+        over = f"every 0/1 group, {settings(design, when, sizes, compared)}"
         for claim in open_:
-            found[claim] = Verdict(claim, True, "exhausted", f"every 0/1 group, {settings(design, when, sizes)}")
+            if claim in idle:
+                found[claim] = Verdict(claim, False, "refuted", f"every advantage is 0: {over}")
+            else:
+                found[claim] = Verdict(claim, True, "exhausted", over)
     return found
 
 
@@ -121,10 +132,18 @@ def _goes_beyond(design: Design, claim: Claim, other: Design | None) -> bool:
         return False
     if claim.kind == "holds" and not claim.of_answers:
         return False
-    both = [each for each in (design, other) if each is not None]
-    if any(not by_verdicts(each) for each in both):
+    if not _by_verdicts(design, claim, other):
         return True
-    return claim.of_answers or (claim.kind not in OF_RIGHT_AND_WRONG and all(map(takes_any_rewards, both)))
+    both = [each for each in (design, other) if each is not None]
+    return claim.kind not in OF_RIGHT_AND_WRONG and all(map(takes_any_rewards, both))
+
+
+def _by_verdicts(design: Design, claim: Claim, other: Design | None) -> bool:
+    """Can it be decided on 0/1 groups: do they decide the advantages, and is an answer correct if its reward is 1?"""
+    both = [each for each in (design, other) if each is not None]
+    if claim.of_answers or not all(map(by_verdicts, both)):
+        return False
+    return not (claim.of_rewards and any(map(reads_other_scores, both)))
 
 
 def takes_any_rewards(design: Design) -> bool:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from shaping import real
 from shaping.design import Design
 from shaping.errors import DesignError, located
-from shaping.groups.exact import verdict_pair
+from shaping.groups.exact import refuse_other_scores, verdict_pair
 from shaping.groups.rows import Row
 from shaping.language.evaluate import Group, constant
 from shaping.language.nodes import Apply, Name, Node, walk
@@ -27,7 +27,19 @@ def on_row(claim: Claim, row: Row, other: Design | None) -> str | None:
             return _related(claim, row, _pairs_of_other(claim, row, other))
         return _CHECKS[claim.kind](claim, row)
     except (Undefined, Unusable, OverflowError) as error:
-        raise DesignError(located(claim.span, f"{claim.text}: {error.args[0]}, for {row.where()}")) from None
+        raise _no_value(claim, row, error) from None
+
+
+def pushes(claim: Claim, row: Row) -> bool:
+    """Does any answer get anything but 0?"""
+    try:
+        return row.pushes()
+    except (Undefined, Unusable, OverflowError) as error:
+        raise _no_value(claim, row, error) from None
+
+
+def _no_value(claim: Claim, row: Row, error: Exception) -> DesignError:
+    return DesignError(located(claim.span, f"{claim.text}: {error.args[0]}, for {row.where()}"))
 
 
 def _each(row: Row, breaks: Callable[[int], str | None]) -> str | None:
@@ -167,6 +179,7 @@ _CHECKS = {
 
 def _pairs_of_other(claim: Claim, row: Row, other: Design) -> list:
     params = other_params(claim, {"N": Fraction(row.N)} | row.params)
+    refuse_other_scores(other, other.constants(row.moment) | params)
     return [verdict_pair(other, row.N, n_pos, row.moment, params) for n_pos in range(row.N + 1)]
 
 

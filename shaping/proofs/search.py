@@ -2,12 +2,12 @@
 
 Rewards, lengths, log-probabilities, other groups of the batch and draws are
 made of small numbers; the values are exact. The search is seeded by the claim
-itself, so that it finds the same again.
+itself, so that it finds the same again. Groups are as large as `when:` says.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, product
@@ -20,62 +20,63 @@ from shaping import real
 from shaping.design import Design, loads
 from shaping.errors import DesignError, located
 from shaping.groups import exact
-from shaping.groups.check import draw_shape, moments
-from shaping.groups.rows import in_range
+from shaping.groups.check import moments
 from shaping.language.evaluate import Group, constant
-from shaping.language.nodes import Draws
-from shaping.language.vocabulary import ANSWER, BATCH
+from shaping.language.vocabulary import ANSWER
+from shaping.proofs.batches import Batch, batches, plain, sizes_of, verdicts_of
 from shaping.proofs.claims import Claim
-from shaping.proofs.decide import OF_RIGHT_AND_WRONG, Verdict, takes_any_rewards
+from shaping.proofs.decide import Verdict
 from shaping.proofs.rules import other_params, sides, truth
 from shaping.real import Real, Undefined, Unusable
 
 EXAMPLES = 100
-LARGEST = 6  # answers in a group
-REWARDS = [Fraction(x) for x in ("0", "1", "1/2", "-1", "2", "1/10")]
-NUMBERS = {"logprob": [Fraction(-x, 4) for x in range(9)], "truncated": [Fraction(0), Fraction(1)]}
-
-
-@dataclass
-class Batch:
-    """Groups of one step, each with the same number of answers, and what was drawn from them."""
-
-    reward_PN: list[list[Fraction]]
-    signals: dict[str, list[list[Fraction]]]
-    draws: list[list[list[list[int]]]]  # of each `draws:` section, of each group
-
-    def __str__(self) -> str:
-        rows = [f"rewards {_plain(rewards)}" for rewards in self.reward_PN]
-        for name, values_PN in self.signals.items():
-            rows = [f"{row}, {name} {_plain(values)}" for row, values in zip(rows, values_PN, strict=True)]
-        return "; ".join(rows)
 
 
 def search(design: Design, claim: Claim, other: Design | None, before: Verdict | None) -> Verdict:
-    """A verdict on groups beyond those that `before` is about."""
+    """A verdict on groups beyond those that `before` is about.
 
+    Raises:
+      DesignError: the design or the claim has no value for one of them, or `when` leaves none.
+    """
     names = [name for name in claim.when if name != "N"]
     choices = [dict(zip(names, values, strict=True)) for values in product(*(claim.when[name] for name in names))]
+    found: set[int] = set()  # sizes of groups that were made
+    looked = 0
+    idle = claim.kind == "proportional_to" and before is None  # is every advantage 0?
     for params in choices:
-        batch = _found(_set(design, params), claim, other)
+        one = _set(design, params)
+        if not (sizes := sizes_of(one, claim)):
+            continue
+        made = batches(one, claim, other, sizes)
+        batch = _first(claim, made, lambda batch, one=one: failure(one, claim, other, batch) is not None)
         if batch is not None:
             shown = "".join(f", {name} = {value}" for name, value in params.items())
-            return Verdict(
-                claim, False, "refuted", f"{batch}{shown}: {failure(_set(design, params), claim, other, batch)}"
-            )
+            return Verdict(claim, False, "refuted", f"{batch}{shown}: {failure(one, claim, other, batch)}")
+        looked, found = looked + EXAMPLES, found | {*sizes}
+        idle = idle and _first(claim, made, lambda batch, one=one: _pushes(one, batch)) is None
+    if not found:
+        raise DesignError(located(claim.span, "`when` leaves no group to look at: the ranges forbid it"))
+    examples = f"{looked} {'other ' if before else ''}groups of {_told(claim, found)} answers"
+    if idle:
+        return Verdict(claim, False, "refuted", f"every advantage is 0: {examples}")
     first = f"{before.how} for 0/1 rewards ({before.over}); " if before else ""
-    examples = f"{EXAMPLES * len(choices)} {'other ' if before else ''}groups of up to {LARGEST} answers"
     return Verdict(claim, True, "searched", first + examples)
 
 
-def _found(design: Design, claim: Claim, other: Design | None) -> Batch | None:
-    """The smallest batch that breaks the claim, of those that were made."""
+def _told(claim: Claim, sizes: set[int]) -> str:
+    """'up to 6', or as `when` says: '16'."""
+    exactly = "N" in claim.when or len(sizes) == 1
+    return ", ".join(map(str, sorted(sizes))) if exactly else f"up to {max(sizes)}"
+
+
+def _first(claim: Claim, made: st.SearchStrategy[Batch], wanted: Callable[[Batch], bool]) -> Batch | None:
+    """The smallest of those that are made that is wanted."""
 
     undecided: list[DesignError] = []
 
-    def breaks(batch: Batch) -> bool:
+    def found(batch: Batch) -> bool:
         try:
-            return failure(design, claim, other, batch) is not None
+            return wanted(batch)
         except (Undefined, Unusable) as error:
             undecided.append(DesignError(located(claim.span, f"{claim.text}: {error.args[0]}, for {batch}")))
             return True
@@ -84,42 +85,12 @@ def _found(design: Design, claim: Claim, other: Design | None) -> Batch | None:
         max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
     try:
-        found = find(batches(design, claim, other), breaks, settings=quiet)
+        first = find(made, found, settings=quiet)
     except NoSuchExample:
         return None
     if undecided:
         raise undecided[-1]
-    return found
-
-
-@st.composite
-def batches(draw, design: Design, claim: Claim, other: Design | None) -> Batch:
-    both = [each for each in (design, other) if each is not None]
-    sizes = [N for N in range(2, LARGEST + 1) if _fits(design, claim, N)] or [8]
-    N = draw(st.sampled_from(sizes))
-    P = draw(st.integers(1, 3)) if any(node.scope == BATCH for each in both for node in each.nodes) else 1
-    graded = all(map(takes_any_rewards, both)) and claim.kind not in OF_RIGHT_AND_WRONG
-    values = REWARDS if graded else [Fraction(0), Fraction(1)]
-
-    def table(choices: list[Fraction]) -> list[list[Fraction]]:
-        return [[draw(st.sampled_from(choices)) for _ in range(N)] for _ in range(P)]
-
-    names = sorted({name for each in both for name in each.inputs})
-    signals = {name: table(NUMBERS.get(name, [Fraction(x) for x in range(1, 9)])) for name in names}
-    rewards = table(values)
-    return Batch(rewards, signals, [[_drawn(draw, design, node, N) for _ in range(P)] for node in design.draws])
-
-
-def _fits(design: Design, claim: Claim, N: int) -> bool:
-    wanted = claim.when.get("N")
-    return (wanted is None or N in wanted) and in_range(design, N, {}, next(moments(design)))
-
-
-def _drawn(draw, design: Design, node: Draws, N: int) -> list[list[int]]:
-    count, size = draw_shape(design, node, N, next(moments(design)))
-    if node.consecutive:
-        return [list(range(j * size, (j + 1) * size)) for j in range(count)]
-    return [sorted(draw(st.permutations(range(N)))[:size]) for _ in range(count)]
+    return first
 
 
 def _set(design: Design, params: Mapping[str, Real]) -> Design:
@@ -132,9 +103,11 @@ def failure(design: Design, claim: Claim, other: Design | None, batch: Batch) ->
     mine = _advantages(design, batch)
     if other is not None:
         constants = design.constants(None) | {"N": Fraction(len(batch.reward_PN[0]))}
-        theirs = _advantages(_set(other, other_params(claim, constants)), batch)
-        if claim.kind == "proportional_to" and not claim.per_group:  # one factor for the whole batch
-            mine, theirs = [list(chain(*mine))], [list(chain(*theirs))]
+        other = _set(other, other_params(claim, constants))
+        theirs = _advantages(other, batch)
+        if batch.after is not None:  # one factor for all that is there
+            mine = [list(chain(*mine, *_advantages(design, batch.after)))]
+            theirs = [list(chain(*theirs, *_advantages(other, batch.after)))]
         return next(filter(None, (_related(claim, a, b) for a, b in zip(mine, theirs, strict=True))), None)
     groups = (_OneGroup(design, batch, i, values) for i, values in enumerate(mine))
     return next(filter(None, (group.breaks(claim) for group in groups)), None)
@@ -147,6 +120,11 @@ def _advantages(design: Design, batch: Batch) -> list[list[Real]]:
     return exact.batch(design, batch.reward_PN, signals=signals, draws=draws, moment=moment)
 
 
+def _pushes(design: Design, batch: Batch) -> bool:
+    """Does any answer get anything but 0?"""
+    return any(map(real.sign, chain(*_advantages(design, batch))))
+
+
 @dataclass
 class _OneGroup:
     design: Design
@@ -156,7 +134,7 @@ class _OneGroup:
 
     def breaks(self, claim: Claim) -> str | None:
         rewards, values = self.batch.reward_PN[self.place], self.values
-        shown = f"advantages {_plain(values)}"
+        shown = f"advantages {plain(values)}"
         match claim.kind:
             case "zero_sum":
                 total: Real = Fraction(0)
@@ -187,10 +165,7 @@ class _OneGroup:
         return None
 
     def verdicts(self) -> list[bool]:
-        params = self.design.constants(None)
-        scores = self.batch.reward_PN[self.place]
-        groups = (Group(params, [(1, {"score": score})]) for score in scores)
-        return [real.sign(group.value(self.design.verdict, 0)) != 0 for group in groups]
+        return verdicts_of(self.design, self.batch.reward_PN[self.place])
 
     def names(self) -> dict[str, Real]:
         N, n_pos = len(self.values), sum(self.verdicts())
@@ -205,17 +180,13 @@ class _OneGroup:
 
 
 def _related(claim: Claim, mine: list[Real], theirs: list[Real]) -> str | None:
-    """Equal; or, in one group, in proportion (that the factor is the same in all is looked at with 0/1 rewards)."""
+    """Equal; or in proportion, by one factor for all of these: above 0, or of `per: group` at least 0."""
     factor: Real | None = Fraction(1) if claim.kind == "equals" else None
     for a, b in zip(mine, theirs, strict=True):
         if factor is None and real.sign(b):
             factor = real.divide(a, b)
     wanted = [Fraction(0) if factor is None else real.multiply(factor, b) for b in theirs]
     same = all(real.compare(a, b) == 0 for a, b in zip(mine, wanted, strict=True))
-    if same and (factor is None or real.sign(factor) >= 0):
+    if same and (factor is None or real.sign(factor) >= (0 if claim.per_group else 1)):
         return None
-    return f"advantages {_plain(mine)} against {_plain(theirs)}"
-
-
-def _plain(values: list[Real]) -> str:
-    return f"[{', '.join(map(real.show, values))}]"
+    return f"advantages {plain(mine)} against {plain(theirs)}"

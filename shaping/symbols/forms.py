@@ -1,11 +1,11 @@
 """A design → sympy, with N, n_pos and its parameters free, for the three kinds of groups there are:
 
     mixed       c correct and d wrong answers, N = c + d
-    all wrong   N = d
-    all right   N = c
+    all wrong   N = d + 1
+    all right   N = c + 1
 
-all symbols positive. C(n - a, k - b) is written as C(n, k) times a rational function, C(n, k) being one more symbol.
-Polynomials in n on both sides make that right for n < k too, where C(n, k) is 0.
+all symbols whole and positive, so that N is 2 or more. C(n - a, k - b) is written as C(n, k) times a rational function,
+C(n, k) being one more symbol. Polynomials in n on both sides make that right for n < k too, where C(n, k) is 0.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ import sympy
 from sympy import Expr, Integer, Rational, Symbol
 
 from shaping.design import Design
-from shaping.language.nodes import Apply, Choose, Fallback, Name, Named, Node, Number, Reduce, walk
+from shaping.language.nodes import Apply, Choose, Fallback, Name, Named, Node, Number, Reduce, parts, walk
 from shaping.language.vocabulary import ANSWER, GROUP
 from shaping.symbols import powers
+from shaping.symbols.signs import C, D, NoForm, has_sign, sign_of
 
-C, D = Symbol("c", positive=True, integer=True), Symbol("d", positive=True, integer=True)
-MIXED, ALL_WRONG, ALL_RIGHT = (C, D), (Integer(0), D), (C, Integer(0))
-MAX_BRANCHES, MAX_OPERATIONS, MAX_DEGREE = 64, 2_000, 256
+MIXED, ALL_WRONG, ALL_RIGHT = (C, D), (Integer(0), D + 1), (C + 1, Integer(0))
+MAX_BRANCHES = 64
 Pair = tuple[Expr | None, Expr | None]
 
 
-class NoForm(Exception):
-    """The design has a part that is not understood in symbols."""
-
-
 def pairs(design: Design, counts: tuple[Expr, Expr], values: dict[str, Expr]) -> Iterator[Pair]:
-    """What a correct and a wrong answer get, in every branch that has a value for such groups."""
+    """What a correct and a wrong answer get, in every branch that such groups may take.
+
+    Raises:
+      NoForm: a part is not understood, or the design might have no value for some of these groups.
+    """
     pending: list[dict] = [{}]
     for _ in range(MAX_BRANCHES):
         if not pending:
@@ -43,16 +43,20 @@ def pairs(design: Design, counts: tuple[Expr, Expr], values: dict[str, Expr]) ->
                 form.value(design.advantage, verdict) if count != 0 else None
                 for verdict, count in zip((1, 0), counts, strict=True)
             )
-        except _Undecided as undecided:
+        except Undecided as undecided:
             pending += [form.decided | {undecided.key: way} for way in (False, True)]
             continue
         except ZeroDivisionError:
-            continue
+            raise NoForm("no value for groups that take this branch, if there are any") from None
+        if form.may_lack(design.advantage):
+            raise NoForm("no value for some groups, perhaps")
         yield pair
     raise NoForm("too many branches")
 
 
-class _Undecided(Exception):
+class Undecided(Exception):
+    """A condition that holds for some groups and not for others, as far as is seen."""
+
     def __init__(self, key: tuple) -> None:
         super().__init__(key)
         self.key = key
@@ -106,7 +110,7 @@ class Form:
 
     def way(self, key: tuple) -> bool:
         if key not in self.decided:
-            raise _Undecided(key)
+            raise Undecided(key)
         return self.decided[key]
 
     def is_flat(self, node: Fallback) -> bool:
@@ -121,8 +125,20 @@ class Form:
             return True
         return any(part in self.unsure for part in walk(node.body)) and self.way((node, None))
 
+    def may_lack(self, root: Node) -> bool:
+        """Is there a part without a value for some groups, perhaps, and no `flat` around it?"""
+        left, seen = [root], set()
+        while left:
+            node = left.pop()
+            if node in self.unsure:
+                return True
+            if node not in seen:
+                seen.add(node)
+                left += [node.flat] if isinstance(node, Fallback) else parts(node)
+        return False
+
     def holds(self, condition: Node, verdict: int | None) -> bool:
-        if isinstance(condition, Name) and condition.name == "correct":
+        if isinstance(condition, Name) and condition.name == "correct" and verdict is not None:
             return verdict == 1
         sign = None
         if isinstance(condition, Apply) and condition.function.infix in _SIGNS:
@@ -133,7 +149,22 @@ class Form:
                 pass
         if sign is not None:
             return sign in _SIGNS[condition.function.infix]
+        if self.may_lack_unseen(condition, verdict):
+            raise NoForm("a condition without a value for some groups, perhaps")
         return self.way((condition, verdict if condition.scope == ANSWER else None))
+
+    def may_lack_unseen(self, root: Node, verdict: int | None) -> bool:
+        """The same of a condition that was not understood: of its parts that `value` has not looked at."""
+        left, seen = [root], set()
+        while left:
+            node = left.pop()
+            if node in seen or (node, verdict if node.scope == ANSWER else None) in self.known:
+                continue
+            if any(map(_has_hazard, walk(node) if isinstance(node, Reduce) else [node])):
+                return True
+            seen.add(node)
+            left += parts(node)
+        return False
 
     def applied(self, node: Apply, verdict: int | None) -> Expr:
         name = node.function.name
@@ -148,7 +179,7 @@ class Form:
         if sign == 0 and name in ("divide", "log"):
             raise ZeroDivisionError
         surely = {"divide": (1, -1), "log": (1,), "sqrt": (0, 1), "power": (1,)}
-        if name in surely and sign not in surely[name]:
+        if name in surely and sign not in surely[name] and not (name == "power" and _has_power(*operands)):
             self.unsure.add(node)
         return _SYMPY[name](*operands)
 
@@ -198,6 +229,8 @@ class Form:
                 return total
             case "mean":
                 return total / N
+            case "var" | "std" if sign_of(N - options["ddof"]) != 1:
+                raise NoForm("fewer values than ddof")
             case "var":
                 return spread / (N - options["ddof"])
             case "std":
@@ -221,6 +254,19 @@ _SYMPY: dict[str, Callable[..., Expr]] = {
 }
 
 
+def _has_power(a: Expr, b: Expr) -> bool:
+    """Is a ** b known to have a value, 0 ** 0 being 1? Here a is not known to be positive."""
+    return bool(b.is_nonnegative and (b.is_integer or has_sign(a, 1)))
+
+
+def _has_hazard(node: Node) -> bool:
+    """Might this part, by itself, have no value for some group?"""
+    if isinstance(node, Reduce):
+        short = dict(node.options).get("ddof", 0) > 1
+        return not node.reduction.empty and bool(node.where is not None or node.arguments or short)
+    return isinstance(node, Apply) and bool(node.function.undefined)
+
+
 _SIGNS = {"<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (1, 0), "==": (0,), "!=": (-1, 1)}
 
 
@@ -234,58 +280,7 @@ def _extreme(values: list[Expr], direction: int) -> Expr:
     return best
 
 
-def sign_of(value: Expr) -> int | None:
-    """-1, 0 or 1 if it is the same for all values of the symbols, as far as is seen."""
-    for form in _forms(value):
-        if form.is_positive or form.is_negative:
-            return 1 if form.is_positive else -1
-    return 0 if is_zero(value) else None
-
-
-def _forms(value: Expr) -> Iterator[Expr]:
-    """The same with c and d as they are, and as 1 + something: c + d - 1 is positive."""
-    _refuse_large(value)
-    yield (value := sympy.factor(sympy.together(value)))
-    more = {symbol: 1 + Symbol(f"{symbol}0", nonnegative=True, integer=True) for symbol in (C, D)}
-    top, bottom = (sympy.expand(part) for part in sympy.fraction(sympy.together(value.subs(more))))
-    yield top / bottom
-
-
 def _finite(value: Expr) -> Expr:
     if value.has(sympy.nan, sympy.zoo, sympy.oo):
         raise ZeroDivisionError
     return value
-
-
-def is_zero(value: Expr) -> bool:
-    """Is this 0 for all values of its symbols? False also where that was not found out."""
-    value = sympy.sympify(value)
-    if value.is_number:
-        return bool(value.equals(0))
-    _refuse_large(value)
-    roots = value.replace(
-        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q == 2,
-        lambda e: sympy.factor(sympy.together(e.base)) ** e.exp,
-    )
-    top = sympy.expand(sympy.fraction(sympy.together(roots))[0])
-    return top == 0
-
-
-def _refuse_large(value: Expr) -> None:
-    """What could not be multiplied out: (c + d)**1000 has a thousand terms, and a product of such a million."""
-    exponents = {part.base: abs(part.exp) for part in value.atoms(sympy.Pow) if part.exp.is_Rational}
-    if (
-        value.count_ops() > MAX_OPERATIONS
-        or sum(exponents.get(part, 1) for part in value.atoms(sympy.Add)) > MAX_DEGREE
-    ):
-        raise NoForm("too large")
-
-
-def has_sign(value: Expr | None, sign: int) -> bool:
-    """Is it of this sign, or 0? A root is not negative wherever it has a value."""
-    if value is None:
-        return True
-    value = value.replace(
-        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q == 2, lambda e: sympy.Dummy("root", positive=True)
-    )
-    return any(form.is_nonnegative if sign > 0 else form.is_nonpositive for form in _forms(value))

@@ -37,7 +37,7 @@ from torch import Tensor
 from shaping import real
 from shaping.design import Design, Moment, load, loads, own_params
 from shaping.errors import DesignError
-from shaping.language.vocabulary import BATCH, SIGNALS
+from shaping.language.vocabulary import SIGNALS
 from shaping.trials.population import SHARED, Answers, Population
 from shaping.trials.simulation import Simulation
 
@@ -194,7 +194,7 @@ class _Scale:
 def _advantage(design: Design, answers: Answers, P: int, step: int, total_steps: int) -> Tensor:
     """All seeds at once; one by one where a statistic is over the batch, since each seed is a batch of its own."""
     R = len(answers.reward_RN)
-    size = P if any(node.scope == BATCH for node in design.nodes | design.before_keep) else R
+    size = P if design.reads_batch else R
     parts = []
     for start in range(0, R, size):
         part = answers.part(slice(start, start + size))
