@@ -4,9 +4,10 @@ Along a run:
 
     train_ppo_ray      the command line; placement, sharing and resume say before Ray starts what cannot be
     worker             in every process of the job: patch puts trainer's functions in place of OpenRLHF's
-    hook               in the trainer: experiences → (P, N) tensors (signals) → the design → experiences
+    hook               in the trainer: experiences → (P, N) tensors (signals) → the design → experiences;
+                       missing: what becomes of answers without a reward
     metrics, dump      what every step leaves behind, in whole lines (lines), told to loggers
-    resume             what a checkpoint says of its design
+    resume             what a checkpoint says of its design; leftovers: what a run before has written
     faults, watch      how a run ends that was not to end
     inspect            what happened, afterwards: history reads it, run_plots draws it
 

@@ -42,23 +42,25 @@ def in_words(
     meant = innermost(error)
     if isinstance(meant, tuple(told)):
         return str(meant)
-    if isinstance(meant, OSError) and meant.errno in REFUSALS:
-        return f"{refusal(meant)}\n{next_step(args, older)}"
-    text = str(meant)
-    if getattr(meant, "actor_init_failed", False):
-        return _of_its_making(text, told)
-    name = type(meant).__name__
+    if getattr(meant, "actor_init_failed", False):  # nothing was trained yet, so there is nothing to go on from
+        return _of_its_making(str(meant), told)
+    what = _what_broke(meant)
+    return what and f"{what}\n{next_step(args, older)}"
+
+
+def _what_broke(error: BaseException) -> str | None:
+    """In the middle of a run, in one line; None if only a traceback can say."""
+    if isinstance(error, OSError) and error.errno in REFUSALS:
+        return refusal(error)
+    name, text = type(error).__name__, str(error)
     if name == "ActorDiedError":
-        return f"{_who_died(text)}\n{next_step(args, older)}"
+        return _who_died(text)
     if name in ("ActorUnavailableError", "NodeDiedError", "LocalRayletDiedError", "OwnerDiedError"):
-        said = f"a machine of the run is gone, or Ray's process on it (the raylet): {text.splitlines()[0]}"
-        return f"{said}\n{next_step(args, older)}"
+        return f"a machine of the run is gone, or Ray's process on it (the raylet): {text.splitlines()[0]}"
     if name == "EngineDeadError":
-        return (
-            f"vLLM's engine died in the middle of the run; what it said last is in the log.\n{next_step(args, older)}"
-        )
+        return "vLLM's engine died in the middle of the run; what it said last is in the log."
     if "PytorchStreamWriter failed" in text:  # torch.save says no more, whatever the reason
-        return f"a checkpoint could not be written: {text.splitlines()[0]}. Is the disk full?\n{next_step(args, older)}"
+        return f"a checkpoint could not be written: {text.splitlines()[0]}. Is the disk full?"
     return None
 
 

@@ -51,19 +51,19 @@ def check_openrlhf() -> str:
     found = fingerprint(path.read_text(encoding="utf-8")) if path.exists() else None
     if found is None:
         raise IncompatibleOpenRLHF(f"OpenRLHF {release} has no {MODULE}: {METHOD}; supported: {supported}")
-    if found in KNOWN_SOURCES and release not in KNOWN_SOURCES[found]:
-        raise IncompatibleOpenRLHF(
-            f"OpenRLHF {release} was not run with this version of passk_rlhf, which replaces more of it than "
-            f"{METHOD}.\nInstall a supported release of openrlhf ({supported}), or a newer passk_rlhf."
-        )
-    if found not in KNOWN_SOURCES:
+    if release in KNOWN_SOURCES.get(found, ()):
+        return release
+    if found in KNOWN_SOURCES:
+        why = f"was not run with this version of passk_rlhf, which replaces more of it than {METHOD}."
+    else:
         known = ", ".join(f"{source} ({', '.join(releases)})" for source, releases in KNOWN_SOURCES.items())
-        raise IncompatibleOpenRLHF(
-            f"OpenRLHF {release} computes advantages in a way this version of passk_rlhf does not know.\n"
-            f"{METHOD}: found {found}, known {known}\n"
-            f"Install a supported release of openrlhf ({supported}), or a newer passk_rlhf."
+        why = (
+            "computes advantages in a way this version of passk_rlhf does not know.\n"
+            f"{METHOD}: found {found}, known {known}"
         )
-    return release
+    raise IncompatibleOpenRLHF(
+        f"OpenRLHF {release} {why}\nInstall a supported release of openrlhf ({supported}), or a newer passk_rlhf."
+    )
 
 
 def fingerprint(source: str) -> str | None:

@@ -38,21 +38,21 @@ def last_checkpoint(path: str | Path, processes: int | None = None) -> str | Non
       ResumeError: `latest` is missing or names no checkpoint, and others are there; or none that was begun is whole.
     """
     folder = Path(path) / "_actor"
-    whole = [tag.name for tag in _tags(folder) if not _damage(tag, processes)]
     latest = folder / "latest"
-    if not latest.is_file():
-        if whole:
-            raise ResumeError(f"{folder}: the file 'latest' is gone.\n{_instead(latest, whole)}")
+    name = _named_by(latest) if latest.is_file() else None
+    is_there = name is not None and (folder / name).parent == folder and (folder / name).is_dir()
+    damage = _damage(folder / name, processes) if is_there else None
+    if is_there and not damage:
+        return name
+    whole = [tag.name for tag in _tags(folder) if tag.name != name and not _damage(tag, processes)]
+    if name is None and not whole:
         return None
-    name = _named_by(latest)
-    tag = folder / name
-    if tag.parent != folder or not tag.is_dir():
-        raise ResumeError(f"{latest} names checkpoint {name[:80]!r}, which is not there.\n{_instead(latest, whole)}")
-    if damage := _damage(tag, processes):
-        if not whole:
-            raise ResumeError(f"{damage}.\n{_instead(latest, whole)}")
+    if damage and whole:
         return whole[-1]
-    return name
+    gone = f"{folder}: the file 'latest' is gone"
+    if name is not None:
+        gone = f"{latest} names checkpoint {name[:80]!r}, which is not there"
+    raise ResumeError(f"{damage or gone}.\n{_instead(latest, whole)}")
 
 
 def go_back_to(path: str | Path, name: str) -> str | None:

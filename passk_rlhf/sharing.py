@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from passk_rlhf import placement
+
 
 class UnevenBatch(ValueError):
     """The actors cannot share a rollout; for whoever chose the batch sizes."""
@@ -18,7 +20,7 @@ class UnevenBatch(ValueError):
 
 def actors_of(args: Any) -> int:
     """Data-parallel actors: those that share a sequence or a layer count once."""
-    return args.actor.num_nodes * args.actor.num_gpus_per_node // args.ds.ring_attn_size // args.ds.tensor_parallel_size
+    return placement.processes(args.actor) // args.ds.ring_attn_size // args.ds.tensor_parallel_size
 
 
 def shares(answers: int, rollout_micro: int, actors: int) -> list[int]:
@@ -72,22 +74,19 @@ def refuse_uneven(args: Any, answers: int) -> None:
 
 def even_part(args: Any, answers: int) -> int:
     """The most of these answers, in whole groups, that the actors can share: where filtering left fewer than planned.
+    0 if they are too few for all actors to train on something.
 
     If a planned rollout makes whole optimizer steps and some part of what is left does, too, it is such a part.
-
-    Raises:
-      UnevenBatch: not even one group.
     """
     N = args.rollout.n_samples_per_prompt
-    parts = [part for part in range(answers, 0, -N) if _is_even(args, part)]
-    if not parts:
-        refuse_uneven(args, answers)
+    parts = [part for part in range(answers, 0, -N) if is_even(args, part)]
     if not left_over(args, args.rollout.batch_size * N):
         parts = [part for part in parts if not left_over(args, part)] or parts
-    return parts[0]
+    return parts[0] if parts else 0
 
 
-def _is_even(args: Any, answers: int) -> bool:
+def is_even(args: Any, answers: int) -> bool:
+    """Can the actors share a rollout of so many answers, and train on it?"""
     try:
         refuse_uneven(args, answers)
     except UnevenBatch:

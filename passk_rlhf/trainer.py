@@ -2,13 +2,14 @@
 
 RemoteExperienceMaker.compute_advantages_and_returns   `--algo.advantage.estimator design` is answered by hook.py;
                                                        every other estimator goes to the original, untouched
-RemoteExperienceMaker.split_rollout_samples            looks for missing rewards and for batches that the actors
+RemoteExperienceMaker.split_rollout_samples            looks for missing rewards and refuses batches that the actors
                                                        cannot share, then the original
 SamplesGenerator._process_response_into_experience     the original, then: dynamic filtering may not hide a reward
                                                        that is no number
 BasePPOTrainer.__init__                                the original, then: say that the design is active, and put
                                                        loggers.py's in front
-BasePPOTrainer.train_step                              tells the first which step this is, then the original
+BasePPOTrainer.train_step                              tells the first which step this is, cuts a rollout that was
+                                                       not foreseen to what the actors can share, then the original
 BasePPOTrainer.init_checkpoint_states                  the original, then: was this checkpoint trained on the same
                                                        design? Cut off what the run will write again, save the
                                                        design beside the model
@@ -27,7 +28,7 @@ from pathlib import Path
 from passk_rlhf import resume
 from passk_rlhf.job import report_active, report_total_steps, total_steps
 from passk_rlhf.patch import ESTIMATOR, METHOD
-from passk_rlhf.sharing import even_part, left_over, refuse_uneven
+from passk_rlhf.sharing import even_part, is_even, left_over, refuse_uneven
 
 
 def replacements() -> list[tuple[object, str, object]]:
@@ -66,7 +67,19 @@ def designed(args) -> bool:
 
 
 def train_step(original, self, rollout_samples, global_step):
-    self.experience_maker.passk_rlhf_step = global_step  # steps done before this one; goes on after a resume
+    maker, args, left = self.experience_maker, self.args, len(rollout_samples)
+    maker.passk_rlhf_step = global_step  # steps done before this one; goes on after a resume
+    # Rollouts that can be foreseen were refused before. What filtering, or a resume after over-sampling, leaves at the
+    # end of an episode cannot.
+    if designed(args) and (args.algo.dynamic_filtering_enable or not is_even(args, left)):
+        kept = even_part(args, left)
+        if kept == 0:  # without us one actor would train on nothing, too, and several would fail
+            logger().warning(f"step {global_step + 1} trains nothing: the {left} answers left are too few to share")
+            maker.passk_rlhf_advantage_PN = None
+            return {"rollout/num_samples": 0.0}, global_step + 1
+        if kept < left:
+            logger().warning(f"step {global_step + 1} trains on {kept} of {left} answers: the actors cannot share all")
+        rollout_samples = rollout_samples[:kept]
     return original(self, rollout_samples, global_step)
 
 
@@ -78,13 +91,8 @@ def split_rollout_samples(original, self, rollout_samples):
     if self.reward_model_group is None:
         N = self.args.rollout.n_samples_per_prompt
         settle_missing_rewards(rollout_samples, N, drop=design_of(self.args).drop_missing)
-    kept = len(rollout_samples)
-    if self.args.algo.dynamic_filtering_enable:
-        kept = even_part(self.args, kept)
-        if kept < len(rollout_samples):
-            logger().warning(f"{len(rollout_samples) - kept} answers left out: the actors could not share them")
-    refuse_uneven(self.args, kept)
-    return original(self, rollout_samples[:kept])
+    refuse_uneven(self.args, len(rollout_samples))
+    return original(self, rollout_samples)
 
 
 def response_into_experience(original, self, response, **kwargs):
@@ -135,7 +143,7 @@ def prepare_datasets(original, strategy, tokenizer):
         # A step trains on one rollout batch; a last one that is not full counts too.
         full, rest = divmod(len(result[0].dataset), args.rollout.batch_size)
         report_total_steps((full + bool(rest)) * args.train.num_episodes)
-        if rest:
+        if rest and not args.algo.dynamic_filtering_enable:  # then what will be left at the end is not known
             answers = rest * args.rollout.n_samples_per_prompt
             refuse_uneven(args, answers)
             if part := left_over(args, answers):

@@ -64,9 +64,9 @@ def test_rollouts_that_do_not_leave_an_actor_waiting_pass(even):
 def test_what_filtering_left_is_cut_to_whole_groups_that_can_be_shared():
     sizes = args(rollout_micro=8, train_micro=8)
     assert [even_part(sizes, answers) for answers in (64, 56, 24, 16)] == [64, 48, 16, 16]
-    with pytest.raises(UnevenBatch, match="cannot share a rollout of 8 answers"):
-        even_part(sizes, 8)
+    assert even_part(sizes, 8) == 0
     assert even_part(args(actors=1), 8) == 8
+    assert even_part(args(actors=1, train_micro=16), 8) == 0
 
 
 def test_a_rollout_that_would_train_nothing_is_refused():

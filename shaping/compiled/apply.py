@@ -50,16 +50,16 @@ def evaluated(
     P, N = reward_PN.shape
     dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
     ragged = present_PN is not None and not present_PN.all()
-    function = lowered(design, N, dtype, reward_PN.device, moment, ragged)
-    if not P:
-        empty_PN = torch.empty_like(reward_PN)
-        return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design, N, moment)))
     columns = [reward_PN, score_PN, *(signal_PN[name] for name in design.inputs)]
     # Sums go along memory: of values that lie otherwise they would come out with other last bits.
     columns = [column.detach().to(dtype).contiguous() for column in columns]
     if ragged:
         parts = _with_some_missing(design, columns, present_PN, moment)
     else:
+        function = lowered(design, N, dtype, reward_PN.device, moment)
+        if not P:
+            empty_PN = torch.empty_like(reward_PN)
+            return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design, N, moment)))
         more = [part for node in design.draws for part in drawn(design, node, columns, moment, seed)]
         if spare_PN is not None and spare_PN.dtype == dtype and spare_PN.is_contiguous() and design.tabulated:
             more = [spare_PN]

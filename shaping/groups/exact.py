@@ -66,7 +66,7 @@ def _batch(design, reward_PN, score_PN, signals, draws, moment) -> list[list[Rea
         answers = list(zip(*([Fraction(value) for value in column] for column in columns.values()), strict=True))
         # Answers that are alike are of one kind, so that large groups of few values are quick; draws tell them apart.
         kinds = list(enumerate(answers)) if draws else list(dict.fromkeys(answers))
-        verdicts = {kind: _verdict(design, (kind[1] if draws else kind)[1]) for kind in kinds}
+        verdicts = {kind: Fraction(verdict(design, (kind[1] if draws else kind)[1])) for kind in kinds}
         place = list(range(len(answers))) if draws else [kinds.index(answer) for answer in answers]
         places.append(place)
         counts = [1 if draws else answers.count(kind) for kind in kinds]
@@ -86,10 +86,20 @@ def _batch(design, reward_PN, score_PN, signals, draws, moment) -> list[list[Rea
     return [[value[kind] for kind in place] for value, place in zip(values, places, strict=True)]
 
 
-def _verdict(design: Design, score: Fraction) -> Fraction:
-    params = {name: param.value for name, param in design.params.items()}
+def verdict(design: Design, score: Fraction, params: Mapping[str, Real] | None = None) -> bool:
+    r"""Does its `correct:` take an answer of this score for a correct one? `params` are in place of its own.
+
+    Raises:
+      DesignError: `correct:` has no value for this score.
+
+    Example:
+      >>> from shaping import loads
+      >>> verdict(loads("params: {least: 0.5}\ncorrect: score > least\nadvantage: correct"), Fraction(3, 4))
+      True
+    """
+    names = design.constants(None) | dict(params or {})
     try:
-        return Fraction(abs(real.sign(Group(params, [(1, {"score": score})]).value(design.verdict, 0))))
+        return real.sign(Group(names, [(1, {"score": score})]).value(design.verdict, 0)) != 0
     except (Undefined, Unusable) as error:
         raise DesignError(located(error.args[1], f"{error.args[0]} for score = {score}")) from None
 
@@ -136,11 +146,7 @@ def other_scores(design: Design, names: Mapping[str, Real]) -> str:
     if not design.graded:
         return ""
     for score, right in ((1, True), (0, False)):
-        try:
-            verdict = real.sign(Group(names, [(1, {"score": Fraction(score)})]).value(design.verdict, 0))
-        except (Undefined, Unusable) as error:
-            raise DesignError(located(error.args[1], f"{error.args[0]} for score = {score}")) from None
-        if bool(verdict) != right:
+        if verdict(design, Fraction(score), names) != right:
             return f"its `correct:` takes an answer of score {score} for a {'wrong' if right else 'correct'} one"
     return ""
 

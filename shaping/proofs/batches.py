@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from shaping import real
 from shaping.design import Design
-from shaping.errors import DesignError, located
 from shaping.groups.check import draw_shape, moments
+from shaping.groups.exact import verdict
 from shaping.groups.rows import in_range, reads_other_scores
-from shaping.language.evaluate import Group
 from shaping.language.nodes import Draws, Name, Node, Number, walk
 from shaping.proofs.claims import Claim
 from shaping.proofs.decide import OF_RIGHT_AND_WRONG, takes_any_rewards
-from shaping.real import Real, Undefined, Unusable
+from shaping.real import Real
 from shaping.work import MAX_N
 
 LARGEST = 6  # answers in a group, if neither `when:` nor a range asks for more
@@ -84,8 +83,8 @@ def _two_scores(design: Design) -> list[Fraction]:
     near = [node.value for node in walk(design.verdict) if isinstance(node, Number)]
     near += [design.params[node.name].value for node in walk(design.verdict) if _is_param(design, node)]
     scores = [Fraction(0), Fraction(1), *(value + by for value in near for by in (0, 1, -1))]
-    verdicts = verdicts_of(design, scores)
-    return sorted(scores[verdicts.index(verdict)] for verdict in (False, True) if verdict in verdicts)
+    verdicts = [verdict(design, score) for score in scores]
+    return sorted(scores[verdicts.index(kind)] for kind in (False, True) if kind in verdicts)
 
 
 def _is_param(design: Design, node: Node) -> bool:
@@ -100,18 +99,6 @@ def _drawn(draw, design: Design, node: Draws, N: int) -> list[list[int]]:
         chosen = Random(draw(st.integers(0, 1_000_000)))
         return [sorted(chosen.sample(range(N), size)) for _ in range(count)]
     return [sorted(draw(st.permutations(range(N)))[:size]) for _ in range(count)]
-
-
-def verdicts_of(design: Design, scores: list[Fraction]) -> list[bool]:
-    """Which of these scores are those of a correct answer?"""
-    constants = design.constants(None)
-    found = []
-    for score in scores:
-        try:
-            found.append(real.sign(Group(constants, [(1, {"score": score})]).value(design.verdict, 0)) != 0)
-        except (Undefined, Unusable) as error:
-            raise DesignError(located(error.args[1], f"{error.args[0]} for score = {score}")) from None
-    return found
 
 
 def plain(values: list[Real]) -> str:

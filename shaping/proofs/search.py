@@ -23,7 +23,7 @@ from shaping.groups import exact
 from shaping.groups.check import moments
 from shaping.language.evaluate import Group, constant
 from shaping.language.vocabulary import ANSWER
-from shaping.proofs.batches import Batch, batches, plain, sizes_of, verdicts_of
+from shaping.proofs.batches import Batch, batches, plain, sizes_of
 from shaping.proofs.claims import Claim
 from shaping.proofs.decide import Verdict
 from shaping.proofs.rules import other_params, sides, truth
@@ -165,7 +165,7 @@ class _OneGroup:
         return None
 
     def verdicts(self) -> list[bool]:
-        return verdicts_of(self.design, self.batch.reward_PN[self.place])
+        return [exact.verdict(self.design, score) for score in self.batch.reward_PN[self.place]]
 
     def names(self) -> dict[str, Real]:
         N, n_pos = len(self.values), sum(self.verdicts())

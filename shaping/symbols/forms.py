@@ -10,7 +10,7 @@ C(n, k) being one more symbol. Polynomials in n on both sides make that right fo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import sympy
@@ -127,15 +127,9 @@ class Form:
 
     def may_lack(self, root: Node) -> bool:
         """Is there a part without a value for some groups, perhaps, and no `flat` around it?"""
-        left, seen = [root], set()
-        while left:
-            node = left.pop()
-            if node in self.unsure:
-                return True
-            if node not in seen:
-                seen.add(node)
-                left += [node.flat] if isinstance(node, Fallback) else parts(node)
-        return False
+        return _any(
+            root, self.unsure.__contains__, lambda node: [node.flat] if isinstance(node, Fallback) else parts(node)
+        )
 
     def holds(self, condition: Node, verdict: int | None) -> bool:
         if isinstance(condition, Name) and condition.name == "correct" and verdict is not None:
@@ -155,16 +149,14 @@ class Form:
 
     def may_lack_unseen(self, root: Node, verdict: int | None) -> bool:
         """The same of a condition that was not understood: of its parts that `value` has not looked at."""
-        left, seen = [root], set()
-        while left:
-            node = left.pop()
-            if node in seen or (node, verdict if node.scope == ANSWER else None) in self.known:
-                continue
-            if any(map(_has_hazard, walk(node) if isinstance(node, Reduce) else [node])):
-                return True
-            seen.add(node)
-            left += parts(node)
-        return False
+
+        def unseen(node: Node) -> bool:
+            return (node, verdict if node.scope == ANSWER else None) not in self.known
+
+        def hazard(node: Node) -> bool:
+            return any(map(_has_hazard, walk(node) if isinstance(node, Reduce) else [node]))
+
+        return _any(root, lambda node: unseen(node) and hazard(node), lambda node: parts(node) if unseen(node) else ())
 
     def applied(self, node: Apply, verdict: int | None) -> Expr:
         name = node.function.name
@@ -252,6 +244,19 @@ _SYMPY: dict[str, Callable[..., Expr]] = {
     "exp": powers.exp,
     "abs": sympy.Abs,
 }
+
+
+def _any(root: Node, holds: Callable[[Node], bool], into: Callable[[Node], Iterable[Node]]) -> bool:
+    """Does it hold for the root, or for a node that `into` leads to?"""
+    left, seen = [root], set()
+    while left:
+        node = left.pop()
+        if holds(node):
+            return True
+        if node not in seen:
+            seen.add(node)
+            left += into(node)
+    return False
 
 
 def _has_power(a: Expr, b: Expr) -> bool:
