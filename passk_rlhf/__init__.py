@@ -2,7 +2,7 @@
 
 Along a run:
 
-    train_ppo_ray      the command line; placement, sharing and resume say before Ray starts what cannot be
+    train_ppo_ray      the command line (flags); placement, sharing and resume say before Ray starts what cannot be
     worker             in every process of the job: patch puts trainer's functions in place of OpenRLHF's
     hook               in the trainer: experiences → (P, N) tensors (signals) → the design → experiences;
                        missing: what becomes of answers without a reward

@@ -73,3 +73,22 @@ def answers(address: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def cluster_has(resource: str) -> float:
+    import ray
+
+    return ray.cluster_resources().get(resource, 0)
+
+
+def cluster_has_gpus() -> bool:
+    """Does the cluster that RAY_ADDRESS names have real GPUs? Logical ones have no accelerator type."""
+    if not os.environ.get("RAY_ADDRESS"):
+        return False
+    import ray
+
+    ray.init(logging_level="ERROR")
+    try:
+        return any(resource.startswith("accelerator_type:") for resource in ray.cluster_resources())
+    finally:
+        ray.shutdown()

@@ -27,7 +27,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import shaping
-from passk_rlhf import faults, job, patch, placement, resume, reward_time, sharing, watch, worker
+from passk_rlhf import faults, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
 from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
 
@@ -64,7 +64,7 @@ def _told() -> tuple[type[Exception], ...]:
 class Launch:
     def __init__(self, argv: list[str]) -> None:
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        add_flags(parser)
+        flags.add_flags(parser)
         self.argv = argv
         self.ours, _ = parser.parse_known_args(argv)
         self.device = self.ours.device
@@ -151,7 +151,7 @@ class Launch:
             return
         import torch
 
-        self.device = "gpu" if torch.cuda.is_available() or cluster_has_gpus() else "cpu"
+        self.device = "gpu" if torch.cuda.is_available() or placement.cluster_has_gpus() else "cpu"
 
     # ── What OpenRLHF calls ─────────────────────────────────────────────────
 
@@ -160,7 +160,7 @@ class Launch:
         if estimator is None:  # some library's own parser
             return self.openrlhf["parse"](parser, args, namespace)
         parser.prog = PROGRAM
-        add_flags(parser.add_argument_group("passk_rlhf"))
+        flags.add_flags(parser.add_argument_group("passk_rlhf"))
         if self.design is not None:
             estimator.choices = [*estimator.choices, patch.ESTIMATOR]
             estimator.default = patch.ESTIMATOR
@@ -272,7 +272,7 @@ class Launch:
         gpus, cpus = placement.gpus(self.args), placement.cpus(self.args)
         if self.device != "cpu":
             context = self.openrlhf["init"](**options)
-            if (there := cluster_has("GPU")) < gpus:
+            if (there := placement.cluster_has("GPU")) < gpus:
                 say(f"this job places {gpus} GPUs and the Ray cluster has {there:g}: it waits until there are more")
             return context
         from passk_rlhf.cpu import settings
@@ -284,10 +284,11 @@ class Launch:
             if "existing cluster" not in str(error):
                 raise
         context = self.openrlhf["init"](**options)  # Ray was there before us, with the resources it was started with
-        if cluster_has("GPU") < gpus or cluster_has("CPU") < cpus:
+        gpus_there, cpus_there = placement.cluster_has("GPU"), placement.cluster_has("CPU")
+        if gpus_there < gpus or cpus_there < cpus:
             raise LaunchError(
-                f"this job places {gpus} logical GPUs and {cpus} CPUs, the Ray cluster has {cluster_has('GPU'):g} and "
-                f"{cluster_has('CPU'):g}; start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
+                f"this job places {gpus} logical GPUs and {cpus} CPUs, the Ray cluster has {gpus_there:g} and "
+                f"{cpus_there:g}; start it with: ray start --head --num-gpus={gpus} --num-cpus={cpus}"
             )
         return context
 
@@ -309,70 +310,8 @@ def check_folders(args: SimpleNamespace) -> None:
             raise LaunchError(f"{flag} {folder} cannot be written to: {faults.refusal(error)}") from None
 
 
-def cluster_has(resource: str) -> float:
-    import ray
-
-    return ray.cluster_resources().get(resource, 0)
-
-
 def say(line: str) -> None:
     print(f"passk_rlhf: {line}", flush=True)
-
-
-def add_flags(parser: Any) -> None:
-    parser.add_argument(
-        "--advantage-design", metavar="YAML", help="train on the advantage written in this file, see configs/"
-    )
-    parser.add_argument(
-        "--advantage-param",
-        metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="set a parameter of the design, such as k=8; may be given several times",
-    )
-    parser.add_argument(
-        "--allow-design-change",
-        action="store_true",
-        help="go on from a checkpoint that was trained on another design or with other parameters",
-    )
-    parser.add_argument(
-        "--dump-rewards",
-        metavar="PATH",
-        help="keep the rewards of every group in this file, for python -m shaping diagnose",
-    )
-    parser.add_argument(
-        "--reward-timeout",
-        metavar="SECONDS",
-        type=seconds,
-        default=reward_time.DEFAULT,
-        help="how long a reward function in Python may take for one answer, which then has no reward (%(default)g)",
-    )
-    parser.add_argument(
-        "--device",
-        choices=("auto", "cpu", "gpu"),
-        default="auto",
-        help="auto: the CPU if neither this machine nor the Ray cluster has a GPU",
-    )
-
-
-def seconds(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is no time; seconds, for example 60")
-    return value
-
-
-def cluster_has_gpus() -> bool:
-    """Does the cluster that RAY_ADDRESS names have real GPUs? Logical ones have no accelerator type."""
-    if not os.environ.get("RAY_ADDRESS"):
-        return False
-    import ray
-
-    ray.init(logging_level="ERROR")
-    try:
-        return any(resource.startswith("accelerator_type:") for resource in ray.cluster_resources())
-    finally:
-        ray.shutdown()
 
 
 @contextmanager

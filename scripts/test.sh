@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Install if needed, then run the tests: the unit tests first, then the ones on the real stack.
 #   bash scripts/test.sh         what every change has to pass
-#   bash scripts/test.sh --all   the nightly ones too: long fuzzing, large batches, every fault (hours)
+#   bash scripts/test.sh --all   the nightly ones too: long fuzzing, large batches, every fault (40 minutes)
 # Other arguments go to pytest, for both parts: bash scripts/test.sh -x
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -8,7 +8,7 @@ tensor([[ 0.4472,  0.4472, -0.4472, -0.4472]])
 From the ground up; nothing imports what stands below it in this list:
 
     errors, work          what a user is told, and how much work a file may be
-    real, kernels         exact arithmetic; what torch lacks
+    real/, kernels        exact arithmetic; what torch lacks
     language/             YAML → formulas, and what they mean
     design                a file that was read whole
     groups/               its exact advantage in every group

@@ -156,7 +156,7 @@ def others_mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     return start_P1 + (_sum(shifted_PN) - shifted_PN) / (_size(x_PN, where_PN) - 1).clamp(min=1)
 
 
-# ── Maxima over draws of k answers: weights of the sorted values (lower.py makes them, exactly) ──
+# ── Maxima over draws of k answers: weights of the sorted values (lowering.py makes them, exactly) ──
 
 
 def max_of(x_PN: Tensor, weight_N: Tensor, where_PN: Tensor | None = None) -> Tensor:

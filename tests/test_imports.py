@@ -89,4 +89,4 @@ def test_no_room_imports_one_above_it():
 def test_an_import_from_above_is_noticed():
     text = "def f():\n    from shaping.views.show import description\n"
     assert upward(ROOT / "shaping" / "language" / "nodes.py", text) == {("language", "views")}
-    assert upward(ROOT / "shaping" / "real.py", "from shaping import design") == {("real", "design")}
+    assert upward(ROOT / "shaping" / "real" / "numbers.py", "from shaping import design") == {("real", "design")}

@@ -2,7 +2,7 @@
 
 Before: every number that the design reads is there and finite, and a verdict
 where it counts correct answers. After: nothing left the range of floats. The
-function itself (lower.py) takes both for granted.
+function itself (lowering.py) takes both for granted.
 """
 
 from __future__ import annotations
@@ -13,14 +13,8 @@ import torch
 from torch import Tensor
 
 from shaping.compiled.draws import members
-from shaping.compiled.lower import (
-    lowered,
-    lowered_draws,
-    lowered_token,
-    may_have_none,
-    token_inputs,
-    verdict_function,
-)
+from shaping.compiled.lower import lowered, lowered_draws, lowered_token, may_have_none, verdict_function
+from shaping.compiled.tokens import token_inputs
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, RewardError, names_hint
 from shaping.groups.check import draw_shape, usable_sizes

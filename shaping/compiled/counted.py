@@ -1,7 +1,7 @@
 """What counts alone decide: exact values of a design's formulas for every n_pos, rounded once for tables.
 
 In    Design, N, the moment of the run, `ragged`: answers may be missing
-Out   columns of floats for `lower.py`, each entry the float nearest to the exact value
+Out   columns of floats for `lowering.py`, each entry the float nearest to the exact value
 
 Binomials never overflow and 1 - (1 - x) loses nothing, because no float is involved before the last step. Where
 answers are missing there is a block of rows for each number of answers that may be left, 0..N.

@@ -15,7 +15,7 @@ from shaping.language.nodes import Apply, Choose, Fallback, Name, Named, Node, R
 from shaping.language.vocabulary import BATCH, GROUP
 from shaping.real import Real
 
-Case = tuple[Group, int]
+Case = tuple[Group, int]  # a group by its counts, and which kind of its answers: 0 correct, 1 wrong
 ZERO = Fraction(0)
 
 

@@ -1,7 +1,7 @@
 """Powers, exponentials and binomials of sympy, where it can write them.
 
 sympy computes 9**9**9 to the last digit, within one operation of whole numbers that no alarm can end; so what is
-asked of it is looked at before. Exact arithmetic has its own limit for that (real.py).
+asked of it is looked at before. Exact arithmetic has its own limit for that (real/).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy
 from sympy import Expr, Rational
 
-MAX_BITS = 1 << 16  # of a power of a number, as in real.py; of an exponent that is no fraction, its size
+MAX_BITS = 1 << 16  # of a power of a number, as in real/; of an exponent that is no fraction, its size
 MAX_DRAWN = 256  # draws of a binomial that is written as a product
 
 
