@@ -39,20 +39,22 @@ def last_checkpoint(path: str | Path, processes: int | None = None) -> str | Non
     """
     folder = Path(path) / "_actor"
     latest = folder / "latest"
-    name = _named_by(latest) if latest.is_file() else None
-    is_there = name is not None and (folder / name).parent == folder and (folder / name).is_dir()
-    damage = _damage(folder / name, processes) if is_there else None
-    if is_there and not damage:
-        return name
-    whole = [tag.name for tag in _tags(folder) if tag.name != name and not _damage(tag, processes)]
-    if name is None and not whole:
+    if not latest.is_file():
+        if whole := _whole(folder, processes):
+            raise ResumeError(f"{folder}: the file 'latest' is gone.\n{_instead(latest, whole)}")
         return None
-    if damage and whole:
-        return whole[-1]
-    gone = f"{folder}: the file 'latest' is gone"
-    if name is not None:
-        gone = f"{latest} names checkpoint {name[:80]!r}, which is not there"
-    raise ResumeError(f"{damage or gone}.\n{_instead(latest, whole)}")
+    name = _named_by(latest)
+    tag = folder / name
+    if tag.parent != folder or not tag.is_dir():
+        instead = _instead(latest, _whole(folder, processes))
+        raise ResumeError(f"{latest} names checkpoint {name[:80]!r}, which is not there.\n{instead}")
+    damage = _damage(tag, processes)
+    if not damage:
+        return name
+    whole = _whole(folder, processes)
+    if not whole:
+        raise ResumeError(f"{damage}.\n{_instead(latest, whole)}")
+    return whole[-1]
 
 
 def go_back_to(path: str | Path, name: str) -> str | None:
@@ -71,10 +73,10 @@ def _named_by(latest: Path) -> str:
     return latest.read_text(encoding="utf-8", errors="replace").strip()
 
 
-def _tags(folder: Path) -> list[Path]:
-    """Checkpoints, oldest first."""
+def _whole(folder: Path, processes: int | None) -> list[str]:
+    """The names of the checkpoints that are whole, oldest first. Opens every file of every checkpoint."""
     tags = [tag for tag in folder.iterdir() if tag.is_dir()] if folder.is_dir() else []
-    return sorted(tags, key=lambda tag: tag.stat().st_mtime)
+    return [tag.name for tag in sorted(tags, key=lambda tag: tag.stat().st_mtime) if not _damage(tag, processes)]
 
 
 def _damage(tag: Path, processes: int | None) -> str | None:

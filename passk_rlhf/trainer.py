@@ -2,8 +2,7 @@
 
 RemoteExperienceMaker.compute_advantages_and_returns   `--algo.advantage.estimator design` is answered by hook.py;
                                                        every other estimator goes to the original, untouched
-RemoteExperienceMaker.split_rollout_samples            looks for missing rewards and refuses batches that the actors
-                                                       cannot share, then the original
+RemoteExperienceMaker.split_rollout_samples            looks for missing rewards, then the original
 SamplesGenerator._process_response_into_experience     the original, then: dynamic filtering may not hide a reward
                                                        that is no number
 BasePPOTrainer.__init__                                the original, then: say that the design is active, and put
@@ -91,7 +90,6 @@ def split_rollout_samples(original, self, rollout_samples):
     if self.reward_model_group is None:
         N = self.args.rollout.n_samples_per_prompt
         settle_missing_rewards(rollout_samples, N, drop=design_of(self.args).drop_missing)
-    refuse_uneven(self.args, len(rollout_samples))
     return original(self, rollout_samples)
 
 

@@ -25,6 +25,7 @@ from shaping.real import Real, Undefined, Unusable
 from shaping.work import MAX_N, TooMuch, spend
 
 RUNS, MOMENTS = (16, 1_000), 16  # steps of the runs that are looked at, and at how many points of each
+PLACES = tuple(dict.fromkeys((steps * i // MOMENTS, steps) for steps in RUNS for i in range(MOMENTS + 1)))
 MAX_DRAWN = 65_536  # answers in all draws of a group, each with a place in memory: of 256 answers 256 draws of all
 
 
@@ -54,8 +55,7 @@ def moments(design: Design) -> Iterator[Moment | None]:
     """The points of a short and of a long run to look at: those that the design tells apart."""
     if not design.clock:
         return iter([None])
-    places = [(steps * i // MOMENTS, steps) for steps in RUNS for i in range(MOMENTS + 1)]
-    return iter(dict.fromkeys(design.moment(*place) for place in places))
+    return iter(dict.fromkeys(design.moment(*place) for place in PLACES))
 
 
 def usable_sizes(design: Design, N: int, moment: Moment | None) -> list[int]:

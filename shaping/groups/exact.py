@@ -122,7 +122,7 @@ def verdict_pair(
         does not take 1 for correct and 0 for wrong.
       KeyError: it reads something that verdicts do not decide, such as `length`.
     """
-    known = [{name: Fraction(verdict) for name in ("correct", "r", "score")} for verdict in (1, 0)]
+    known = [{name: Fraction(right) for name in ("correct", "r", "score")} for right in (1, 0)]
     names = shared(design, N, n_pos, moment) | dict(params or {})
     if not design.tabulated:
         refuse_other_scores(design, names)

@@ -17,7 +17,7 @@ from shaping import real
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, located
 from shaping.groups import push
-from shaping.groups.check import MOMENTS, RUNS, broken_bound, moments
+from shaping.groups.check import PLACES, broken_bound, moments
 from shaping.groups.exact import Pair, other_scores, verdict_pair
 from shaping.language.evaluate import constant
 from shaping.language.nodes import Draws, Name, walk
@@ -105,8 +105,7 @@ def rows(design: Design, when: Values, sizes: Sequence[int], beside: Sequence[De
 def _points(design: Design, params: Mapping[str, Fraction], beside: Sequence[Design]) -> list[Moment | None]:
     """The points of a run that the design tells apart, with these parameters; all of them for another's sake."""
     if any(other.clock for other in beside):
-        places = [(steps * i // MOMENTS, steps) for steps in RUNS for i in range(MOMENTS + 1)]
-        return [Moment(step, steps, (Fraction(step), Fraction(steps))) for step, steps in dict.fromkeys(places)]
+        return [Moment(step, steps, (Fraction(step), Fraction(steps))) for step, steps in PLACES]
     if design.clock and any(design.params[name].value != value for name, value in params.items()):
         changed = {name: replace(param, value=params[name]) for name, param in design.params.items()}
         design = replace(design, sections=replace(design.sections, params=changed))

@@ -177,6 +177,19 @@ def parts(node: Node) -> list[Node]:
     return []
 
 
+def with_parts(node: Node, new: list[Node]) -> Node:
+    """The same operation on other parts, in the order of `parts`; of a node that has some, draws aside."""
+    match node:
+        case Named():
+            return replace(node, body=new[0])
+        case Reduce():
+            where, arguments = (new[1], new[2:]) if node.where else (None, new[1:])
+            return replace(node, operand=new[0], where=where, arguments=tuple(arguments))
+        case Fallback():
+            return replace(node, body=new[0], flat=new[1])
+    return replace(node, operands=tuple(new))
+
+
 def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[Node, Node] | None = None) -> Node:
     """The same formula without the branches that are never taken.
 
@@ -191,22 +204,18 @@ def specialize(root: Node, decide: Callable[[Node], bool | None], known: dict[No
             return specialize(node, decide, known)
 
         match root:
-            case Named():
-                known[root] = replace(root, body=inner(root.body))
             case Choose(operands=(condition, then, otherwise)):
                 condition = inner(condition)
                 holds = decide(condition) if condition.scope == CONSTANT else None
                 if holds is None:
-                    known[root] = replace(root, operands=(condition, inner(then), inner(otherwise)))
+                    known[root] = with_parts(root, [condition, inner(then), inner(otherwise)])
                 else:
                     known[root] = inner(then if holds else otherwise)
-            case Apply():
-                known[root] = replace(root, operands=tuple(inner(operand) for operand in root.operands))
-            case Reduce():
+            case Reduce():  # arguments stay: counts decide them whole
                 where = root.where and inner(root.where)
                 known[root] = replace(root, operand=inner(root.operand), where=where, values=root.of)
-            case Fallback():
-                known[root] = replace(root, body=inner(root.body), flat=inner(root.flat))
+            case Named() | Apply() | Fallback():
+                known[root] = with_parts(root, [inner(part) for part in parts(root)])
             case _:
                 known[root] = root
     return known[root]
@@ -221,22 +230,10 @@ def of_everyone(root: Node, known: dict[Node, Node] | None = None) -> Node:
     if root not in known:
         old = [] if isinstance(root, Draws) else parts(root)  # draws look at no other group
         new = [of_everyone(part, known) for part in old]
+        made = root if new == old else with_parts(root, new)
         of_batch = isinstance(root, Reduce) and root.over == BATCH
-        known[root] = root if new == old and not of_batch else _made_of(root, new, everyone=of_batch)
+        known[root] = replace(made, everyone=True) if of_batch else made
     return known[root]
-
-
-def _made_of(node: Node, new: list[Node], everyone: bool) -> Node:
-    match node:
-        case Named():
-            return replace(node, body=new[0])
-        case Reduce():
-            where, arguments = (new[1], new[2:]) if node.where else (None, new[1:])
-            everyone = everyone or node.everyone
-            return replace(node, operand=new[0], where=where, arguments=tuple(arguments), everyone=everyone)
-        case Fallback():
-            return replace(node, body=new[0], flat=new[1])
-    return replace(node, operands=tuple(new))
 
 
 def signal(name: str, span: Span) -> Node:

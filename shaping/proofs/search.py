@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import chain, product
 
 from hypothesis import HealthCheck, find, settings
@@ -144,7 +145,7 @@ class _OneGroup:
             case "zero_on_constant_groups":
                 return shown if len(set(rewards)) == 1 and any(map(real.sign, values)) else None
             case "sign_correct":
-                wrong_way = (real.sign(a) == (-1 if v else 1) for a, v in zip(values, self.verdicts(), strict=True))
+                wrong_way = (real.sign(a) == (-1 if v else 1) for a, v in zip(values, self.verdicts, strict=True))
                 return shown if any(wrong_way) else None
             case "bounded":
                 bound = constant(claim.formula, self.names())
@@ -164,17 +165,18 @@ class _OneGroup:
                         return f"{shown}: {of}{sides(claim.formula, group, i)}"
         return None
 
+    @cached_property
     def verdicts(self) -> list[bool]:
         return [exact.verdict(self.design, score) for score in self.batch.reward_PN[self.place]]
 
     def names(self) -> dict[str, Real]:
-        N, n_pos = len(self.values), sum(self.verdicts())
+        N, n_pos = len(self.values), sum(self.verdicts)
         counts = {"N": N, "n_pos": n_pos, "n_neg": N - n_pos, "p": Fraction(n_pos, N)}
         return {name: Fraction(value) for name, value in counts.items()} | self.design.constants(None)
 
     def answers(self) -> list[dict[str, Real]]:
         rewards = self.batch.reward_PN[self.place]
-        columns = {"A": self.values, "r": rewards, "score": rewards, "verdict": [Fraction(v) for v in self.verdicts()]}
+        columns = {"A": self.values, "r": rewards, "score": rewards, "verdict": [Fraction(v) for v in self.verdicts]}
         columns |= {name: values_PN[self.place] for name, values_PN in self.batch.signals.items()}
         return [dict(zip(columns, answer, strict=True)) for answer in zip(*columns.values(), strict=True)]
 

@@ -30,9 +30,7 @@ def has_sign(value: Expr | None, sign: int) -> bool:
     """Is it of this sign, or 0? A root is not negative wherever it has a value."""
     if value is None:
         return True
-    value = value.replace(
-        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q == 2, lambda e: sympy.Dummy("root", positive=True)
-    )
+    value = value.replace(_is_root, lambda e: sympy.Dummy("root", positive=True))
     return any(form.is_nonnegative if sign > 0 else form.is_nonpositive for form in _forms(value))
 
 
@@ -43,7 +41,7 @@ def is_zero(value: Expr) -> bool:
         return bool(value.equals(0))
     _refuse_large(value)
     roots = value.replace(
-        lambda e: e.is_Pow and e.exp.is_Rational and e.exp.q == 2,
+        _is_root,
         lambda e: sympy.factor(sympy.together(e.base)) ** e.exp,
     )
     top = sympy.expand(sympy.fraction(sympy.together(roots))[0])
@@ -59,6 +57,11 @@ def is_of_size(value: Expr) -> bool:
     if any(symbol.name.startswith("C(") and not symbol.name.startswith(f"C({C + D},") for symbol in value.free_symbols):
         return False
     return is_zero(value.subs(C, C + 1) - value.subs(D, D + 1))
+
+
+def _is_root(part: Expr) -> bool:
+    """A square root, or a whole power of one."""
+    return part.is_Pow and part.exp.is_Rational and part.exp.q == 2
 
 
 def _forms(value: Expr) -> Iterator[Expr]:
