@@ -13,17 +13,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import comb
+from pathlib import Path
 
 import mpmath
+import sympy
 import yaml
 from claim_formula import Frame, alike, close, evaluate, less
 
-from shaping import loads
+from shaping import load, loads
 from shaping.groups.exact import batch, verdict
 from shaping.real import to_sympy
 
 mpmath.mp.dps = 60
-PATH = "configs/known.yaml"  # used files are looked for beside it
+CONFIGS = Path(__file__).parents[1] / "configs"
+PATH = str(CONFIGS / "known.yaml")  # used files are looked for beside it
 Rows = Sequence[Sequence[Fraction]]
 
 
@@ -181,9 +184,7 @@ def pushed_where(run, argument, options):
 
 def other(run, argument, options):
     params = {name: str(evaluate(value, Frame(run.values, {}))) for name, value in options.get("params", {}).items()}
-    from pathlib import Path
-
-    return loads((Path("configs") / argument).read_text(), f"configs/{argument}", **params)
+    return load(CONFIGS / argument, **params)
 
 
 def different(run, argument, options):
@@ -246,8 +247,6 @@ def biased(run, argument, options):
 
 def bernstein(objective: str, N: int, values) -> list[Fraction] | None:
     """The coefficients of dF/dp over C(N-1, m) p^m (1-p)^(N-1-m)."""
-    import sympy
-
     p = sympy.Symbol("p")
     names = {name: sympy.Rational(v.numerator, v.denominator) for name, v in values.items()} | {"p": p, "N": N}
     names["pass_at"] = lambda k: 1 - (1 - p) ** k
