@@ -28,11 +28,11 @@ class Frame:
 
 
 def close(a, b, size=0) -> bool:
-    """Equal: exactly if both are fractions, else to 40 digits of the larger one or of `size`."""
+    """Equal: exactly if both are fractions, else to 40 digits of the largest of them, `size` and 1."""
     if isinstance(a, int | Fraction) and isinstance(b, int | Fraction):
         return a == b
     a, b, size = _mp(a), _mp(b), _mp(size)
-    return abs(a - b) <= mpmath.mpf(10) ** -40 * max(abs(a), abs(b), size, mpmath.mpf(10) ** -20)
+    return abs(a - b) <= mpmath.mpf(10) ** -40 * max(abs(a), abs(b), size, mpmath.mpf(1))
 
 
 def less(a, b) -> bool:
