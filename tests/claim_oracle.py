@@ -9,51 +9,36 @@ fails here fails by more than rounding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from fractions import Fraction
+from itertools import product
 from math import comb
-from pathlib import Path
 
-import mpmath
 import sympy
 import yaml
+from claim_batch import CONFIGS, Run, Witness, advantages
 from claim_formula import Frame, alike, close, evaluate, less
 
-from shaping import load, loads
-from shaping.groups.exact import batch, verdict
-from shaping.real import to_sympy
-
-mpmath.mp.dps = 60
-CONFIGS = Path(__file__).parents[1] / "configs"
-PATH = str(CONFIGS / "known.yaml")  # used files are looked for beside it
-Rows = Sequence[Sequence[Fraction]]
-
-
-@dataclass(frozen=True)
-class Witness:
-    """A batch; `also`: a second one of the same N, where one cannot break the claim (proportional_to)."""
-
-    rewards: Rows
-    scores: Rows | None = None
-    signals: Mapping[str, Rows] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
-    step: int | None = None
-    total_steps: int | None = None
-    draws: Sequence[Sequence[Sequence[int]]] | None = None  # of each group: the answers of each draw
-    also: Witness | None = None
+from shaping import load
 
 
 def fails(design_text: str, claim_text: str, witness: Witness) -> bool:
-    """Is the claim false on this batch? A `not:` is asked of the claim inside it."""
+    """Is the claim false on this batch? A `not:` is asked of the claim inside it.
+
+    Raises:
+      ValueError: the batch is none that the claim is about: another N or parameter than its `when:`, another N than
+        its peak, or the peak itself.
+    """
     name, argument, options = parsed(claim_text)
-    N = len(witness.rewards[0])
-    when = options.get("when", {})
-    if "N" in when and Fraction(when["N"]) != N:
-        raise ValueError(f"{claim_text}: the witness has {N} answers")
-    params = dict(witness.params) | {key: value for key, value in when.items() if key != "N"}
-    run = Run(design_text, params, witness)
-    return KINDS[name](run, argument, options)
+    params = {"N": str(len(witness.rewards[0]))} | dict(witness.params)
+    for key, values in options.get("when", {}).items():
+        values = values if isinstance(values, list) else [values]
+        if key not in params and len(values) == 1:
+            params[key] = values[0]
+        elif key not in params or Fraction(params[key]) not in map(Fraction, values):
+            raise ValueError(f"{claim_text}: the witness has another {key}")
+    del params["N"]
+    return KINDS[name](Run(design_text, params, witness), argument, options)
 
 
 def parsed(claim_text: str) -> tuple[str, str, Mapping]:
@@ -71,63 +56,8 @@ def parsed(claim_text: str) -> tuple[str, str, Mapping]:
         return (claim, "", {}) if claim in KINDS else ("holds", claim, {})
     ((name, argument),) = claim.items()
     if isinstance(argument, Mapping):
-        own = {"bounded": "by", "monotone": "of", "zero_when": "condition", "peak": "at", "holds": "formula"}
-        own |= {"equals": "design", "proportional_to": "design", "optimizes": "objective", "unbiased_for": "objective"}
-        return name, argument.get(own.get(name, ""), argument), argument
+        return name, argument.get(OWN.get(name), argument if name == "monotone" else ""), argument
     return name, argument, {}
-
-
-class Run:
-    """A design on a batch: its advantages, and the names that a formula of a claim may read."""
-
-    def __init__(self, text: str, params: Mapping[str, str], witness: Witness):
-        self.design, self.witness = loads(text, PATH, **params), witness
-        self.N = len(witness.rewards[0])
-        self.design.check(self.N)
-        self.values = {name: param.value for name, param in self.design.params.items()}
-        self.scores = witness.scores or witness.rewards
-        self.A = advantages(self.design, witness)
-        self.right = [[verdict(self.design, score) for score in row] for row in self.scores]
-        if not self.design.graded and self.design.counts and not {s for row in self.scores for s in row} <= {0, 1}:
-            raise ValueError("the design takes scores of 0 and 1 alone")
-
-    def groups(self):
-        for g, A in enumerate(self.A):
-            n_pos = sum(self.right[g])
-            counts = {"N": self.N, "n_pos": n_pos, "n_neg": self.N - n_pos, "p": Fraction(n_pos, self.N)}
-            answers = {"A": A, "r": self.witness.rewards[g], "score": self.scores[g]}
-            answers |= {name: rows[g] for name, rows in self.witness.signals.items()}
-            if "logprob" in answers:
-                answers["surprisal"] = [-value for value in answers["logprob"]]
-            yield A, self.right[g], self.values | counts, answers
-
-    def at(self, n_pos: int):
-        """The advantages of a correct and of a wrong answer (0 where there is none), rewards 0 and 1."""
-        row = [Fraction(1)] * n_pos + [Fraction(0)] * (self.N - n_pos)
-        (A,) = advantages(self.design, Witness([row], step=self.witness.step, total_steps=self.witness.total_steps))
-        return (A[0] if n_pos else Fraction(0)), (A[-1] if n_pos < self.N else Fraction(0))
-
-    def eta(self, n_pos: int):
-        correct, wrong = alike(self.at(n_pos))
-        return n_pos * abs(correct) + (self.N - n_pos) * abs(wrong)
-
-
-def advantages(design, witness: Witness) -> list[list]:
-    signals = {n: rows for n, rows in witness.signals.items() if n in design.inputs}
-    draws = {node: witness.draws for node in design.draws}
-    moment = design.moment(witness.step, witness.total_steps)
-    rows = batch(design, witness.rewards, witness.scores, signals=signals, draws=draws, moment=moment)
-    return [alike([number(value) for value in row]) for row in rows]
-
-
-def number(value):
-    if isinstance(value, Fraction):
-        return value
-    return mpmath.mpf(to_sympy(value).evalf(60))
-
-
-def pairs(A):
-    return [(i, j) for i in range(len(A)) for j in range(len(A))]
 
 
 def zero(A) -> bool:
@@ -163,7 +93,7 @@ def not_monotone(run, argument, options):
         return any(
             answers["r"][i] < answers["r"][j] and less(A[j], A[i])
             for A, _, _, answers in run.groups()
-            for i, j in pairs(A)
+            for i, j in product(range(len(A)), repeat=2)
         )
     (n_pos,) = [sum(right) for right in run.right]
     for which, direction in argument.items():
@@ -193,29 +123,25 @@ def different(run, argument, options):
 
 
 def not_proportional(run, argument, options):
-    design = other(run, argument, options)
-    both = [run.witness] + ([run.witness.also] if run.witness.also else [])
-    rows = [
-        pair
-        for each in both
-        for pair in zip(advantages(run.design, each), advantages(design, each), strict=True)
-    ]
-    if options.get("per") != "group":
-        rows = [(sum((A for A, _ in rows), []), sum((B for _, B in rows), []))]
-    for A, B in rows:
-        if zero(A) and options.get("per") == "group":
-            continue
-        if zero(B) and zero(A):
-            continue
-        if zero(A) or zero(B):
-            return True
-        mixed = alike(A + B)
-        A, B = mixed[: len(A)], mixed[len(A) :]
-        top = max(range(len(B)), key=lambda i: abs(B[i]))
-        factor = A[top] / B[top]
-        if factor <= 0 or any(not close(a, factor * b) for a, b in zip(A, B, strict=True)):
-            return True
-    return False
+    design, per_group = other(run, argument, options), options.get("per") == "group"
+    batches = [run.witness] + ([run.witness.also] if run.witness.also else [])
+    ours, theirs = ([row for each in batches for row in advantages(of, each)] for of in (run.design, design))
+    if not per_group:
+        ours, theirs = [sum(ours, [])], [sum(theirs, [])]
+    return any(no_factor(A, B, per_group) for A, B in zip(ours, theirs, strict=True))
+
+
+def no_factor(A, B, may_be_zero: bool) -> bool:
+    """Is A no positive multiple of B? Nothing is said where both are 0."""
+    if zero(A) and (may_be_zero or zero(B)):
+        return False
+    if zero(A) or zero(B):
+        return True
+    values = alike(A + B)
+    A, B = values[: len(A)], values[len(A) :]
+    top = max(range(len(B)), key=lambda i: abs(B[i]))
+    factor = A[top] / B[top]
+    return factor <= 0 or any(not close(a, factor * b) for a, b in zip(A, B, strict=True))
 
 
 def peak_elsewhere(run, argument, options):
@@ -227,26 +153,24 @@ def peak_elsewhere(run, argument, options):
     return not less(here, there)
 
 
-def climbs_otherwise(run, argument, options, *, exactly=False):
-    N = run.N
-    values = alike([value for m in range(N) for value in (run.at(m + 1)[0], run.at(m)[1])])
-    D = [correct - wrong for correct, wrong in zip(values[::2], values[1::2], strict=True)]
-    wanted = bernstein(argument, N, run.values)
-    if wanted is None:
-        return True  # of a higher degree than any design of N answers
-    if exactly:
-        return any(not close(a, b) for a, b in zip(D, wanted, strict=True))
-    top = max(range(N), key=lambda m: abs(wanted[m]))
-    factor = D[top] / wanted[top]
-    return factor <= 0 or any(not close(a, factor * b) for a, b in zip(D, wanted, strict=True))
+def climbs_otherwise(run, argument, options):
+    steps, wanted = differences(run), bernstein(argument, run.N, run.values)
+    return wanted is None or no_factor(steps, wanted, may_be_zero=False)
 
 
 def biased(run, argument, options):
-    return climbs_otherwise(run, argument, options, exactly=True)
+    steps, wanted = differences(run), bernstein(argument, run.N, run.values)
+    return wanted is None or any(not close(a, b) for a, b in zip(steps, wanted, strict=True))
+
+
+def differences(run):
+    """A_correct(m + 1) - A_wrong(m) for m = 0..N-1: the coefficients of w(p) of docs/claims.md."""
+    values = alike([value for m in range(run.N) for value in (run.at(m + 1)[0], run.at(m)[1])])
+    return [correct - wrong for correct, wrong in zip(values[::2], values[1::2], strict=True)]
 
 
 def bernstein(objective: str, N: int, values) -> list[Fraction] | None:
-    """The coefficients of dF/dp over C(N-1, m) p^m (1-p)^(N-1-m)."""
+    """The coefficients of dF/dp over C(N-1, m) p^m (1-p)^(N-1-m); None if its degree is above N - 1."""
     p = sympy.Symbol("p")
     names = {name: sympy.Rational(v.numerator, v.denominator) for name, v in values.items()} | {"p": p, "N": N}
     names["pass_at"] = lambda k: 1 - (1 - p) ** k
@@ -260,9 +184,8 @@ def bernstein(objective: str, N: int, values) -> list[Fraction] | None:
 
 def not_held(run, argument, options):
     for A, rights, shared, answers in run.groups():
-        correct = [value for value, right in zip(A, rights, strict=True) if right]
-        wrong = [value for value, right in zip(A, rights, strict=True) if not right]
-        names = {"correct": correct[0] if correct else Fraction(0), "wrong": wrong[0] if wrong else Fraction(0)}
+        pair = {which: [a for a, right in zip(A, rights, strict=True) if right == which] for which in (True, False)}
+        names = {name: next(iter(pair[which]), Fraction(0)) for name, which in (("correct", True), ("wrong", False))}
         names["eta"] = sum(map(abs, A))
         value = evaluate(argument, Frame(shared | names, answers))
         if not all(value if isinstance(value, list) else [value]):
@@ -270,6 +193,8 @@ def not_held(run, argument, options):
     return False
 
 
+OWN = {"bounded": "by", "monotone": "of", "zero_when": "condition", "peak": "at", "holds": "formula"}
+OWN |= {"equals": "design", "proportional_to": "design", "optimizes": "objective", "unbiased_for": "objective"}
 KINDS = {
     "zero_sum": unequal_sum,
     "zero_on_constant_groups": pushed_constant,
