@@ -3,7 +3,7 @@
 In order:
 
     every 0/1 group of the smallest sizes, with every whole parameter
-    every number of values.py at one answer, and at all
+    every number of values.py at one answer, and at all; groups at a threshold
     every setting of whole parameters, every point of a run
     the rest at random: constant columns, one odd one out, two values, all different; small groups, then large ones
 
@@ -118,13 +118,16 @@ class Cases:
         if self.verdicts_alone:
             self.pools["score"] = Pool([Fraction(0), Fraction(1)], [])
         elif not self.apart:  # scores decide who is correct, if anything; rewards are scores
-            joint = Pool(self.pools["r"].usual, [*self.pools["score"].near, *self.pools["r"].near])
+            both = [self.pools["score"], self.pools["r"]]
+            near, columns = ([*getattr(both[0], x), *getattr(both[1], x)] for x in ("near", "columns"))
+            joint = Pool(both[1].usual, list(dict.fromkeys(near)), columns)
             self.pools["score"] = self.pools["r"] = joint
         over_batch = any(each.reads_batch for each in self.designs) or any(map(reads_batch, formulas))
-        written = [int(x) for x in numbers([d.advantage for d in self.designs]) if x.denominator == 1 and 2 <= x < 99]
+        written = numbers([each.advantage for each in self.designs])
         reads_P = any("P" in names(each.advantage) for each in self.designs)
         self.batches = list(BATCHES if over_batch else (1,))
-        self.batches += [P + by for P in written for by in (0, 1) if reads_P]
+        whole = [int(P) for P in written if P.denominator == 1 and 1 <= P < MOST_LARGE]
+        self.many = sorted({P + by for P in whole for by in (0, 1, -1) if reads_P and P + by > 0})
         self.whole = [p.name for p in design.params.values() if p.is_count and p.name not in fixed]
         self.points = self._points()
         self.sizes = self._sizes(sizes, formulas)
@@ -160,7 +163,7 @@ class Cases:
     # ── The order ───────────────────────────────────────────────────────────
 
     def __iter__(self) -> Iterator[Case]:
-        made = itertools.chain(self._verdicts(), self._near(), self._settled(), self._timed(), self._random())
+        made = itertools.chain(self._verdicts(), self._near(), self._extreme(), self._settled(), self._timed(), self._random())
         return itertools.chain.from_iterable(self._drawn(case) for case in made)
 
     def _drawn(self, case: Case) -> Iterator[Case]:
@@ -201,6 +204,30 @@ class Cases:
                         yield self._of_rewards(N, P, self._one_of(N), rows, name)
                     else:
                         yield self._case(N, P, self._one_of(N), *self._rewards(N, P), {name: rows})
+
+            for column in self.pools[name].columns:
+                if (N := len(column)) in self.sizes:
+                    for _ in range(2):
+                        rows = [list(column) for _ in range(self.rng.choice(self.batches))]
+                        if name in ("r", "score"):
+                            yield self._of_rewards(N, len(rows), self._one_of(N), rows, name)
+                        else:
+                            yield self._case(N, len(rows), self._one_of(N), *self._rewards(N, len(rows)), {name: rows})
+
+    def _extreme(self) -> Iterator[Case]:
+        """One answer far from all others, in groups of every size; and as many groups as a formula names."""
+        for N in self.sizes:
+            for name in self._columns():
+                values = sorted(self.pools[name].all)
+                for one, other in ((values[-1], values[0]), (values[0], values[-1]), (values[-1], values[-2])):
+                    rows = [[one] + [other] * (N - 1)]
+                    if name in ("r", "score"):
+                        yield self._of_rewards(N, 1, self._one_of(N), rows, name)
+                    else:
+                        yield self._case(N, 1, self._one_of(N), *self._rewards(N, 1), {name: rows})
+        for P in self.many:
+            for N in list(self.sizes)[:3]:
+                yield self._case(N, P, self._one_of(N), *self._rewards(N, P))
 
     def _settled(self) -> Iterator[Case]:
         for N, settings in self.sizes.items():

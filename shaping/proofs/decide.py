@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from shaping.design import Design, load, with_params
 from shaping.errors import DesignError, located
 from shaping.groups.rows import beyond_verdicts, by_verdicts, in_range, reads_other_scores
+from shaping.groups.run_points import moments
 from shaping.language.document import beside
 from shaping.language.nodes import Name, walk
 from shaping.proofs.claims import OF_RIGHT_AND_WRONG, OF_VERDICTS, RELATIONS, Claim
@@ -76,7 +77,7 @@ def decide(design: Design, claims: Sequence[Claim], up_to: int = UP_TO, most: in
     ]
     _attempt(left, found, lambda: found.update(_searched(design, left, others, found, most)))
     return [
-        replace(found[claim], unseen=tuple(_unseen(design, claim, others.get(claim), found[claim], up_to)))
+        replace(found[claim], unseen=tuple(_unseen(design, claim, others.get(claim))))
         for claim in claims
     ]
 
@@ -118,7 +119,9 @@ def _refuse_values_out_of_range(design: Design, claim: Claim) -> None:
         own = tuple(bound for bound in design.bounds if bound.name == name and bound.span.source == design.source)
         alone = replace(design, sections=replace(design.sections, bounds=own))
         for value in claim.when[name]:
-            if not any(in_range(with_params(alone, {name: value}), N, {}) for N in sizes):
+            one = with_params(alone, {name: value})
+            moment = next(moments(one))
+            if not any(in_range(one, N, {}, moment) for N in sizes):
                 groups = f"N = {', '.join(map(str, sizes))}" if "N" in claim.when else "any N"
                 message = f"{claim.text}: {name} = {value} is outside its range for {groups}"
                 hint = f"its range is under `params:`{', and it is whole' if design.params[name].whole else ''}"
@@ -189,8 +192,8 @@ def _goes_beyond(design: Design, claim: Claim, other: Design | None) -> bool:
     if not _by_verdicts(design, claim, other):
         return True
     both = [each for each in (design, other) if each is not None]
-    about_more = claim.kind not in OF_RIGHT_AND_WRONG and not claim.verdicts_alone
-    return about_more and any(map(takes_other_rewards, both))
+    alone = claim.verdicts_alone or (claim.kind in OF_RIGHT_AND_WRONG and not design.graded)
+    return not alone and any(map(takes_other_rewards, both))
 
 
 def _by_verdicts(design: Design, claim: Claim, other: Design | None) -> bool:
@@ -206,16 +209,13 @@ def takes_other_rewards(design: Design) -> bool:
     return "r" in design.signals or ("score" in design.signals and (design.graded or not design.counts))
 
 
-def _unseen(design: Design, claim: Claim, other: Design | None, verdict: Verdict, up_to: int) -> list[str]:
+def _unseen(design: Design, claim: Claim, other: Design | None) -> list[str]:
     """What the verdict says nothing about, in words."""
     found = []
     names = [param.name for param in design.params.values() if not param.is_count and param.name not in claim.when]
     read = {node.name for root in (design.advantage, design.verdict) for node in walk(root) if isinstance(node, Name)}
     if names := [name for name in names if name in read]:
         found.append(f"other values of {', '.join(names)}")
-    general = verdict.how == "exhausted" and "N = 2..12" in verdict.over and up_to > 12 and "N" not in claim.when
-    if general:
-        found.append(f"N = 13..{up_to}, where logarithms are slow to compare")
     both = [each for each in (design, other) if each is not None]
     alone = claim.verdicts_alone or (claim.kind in OF_RIGHT_AND_WRONG and not design.graded)
     if (alone or not _goes_beyond(design, claim, other)) and any(map(takes_other_rewards, both)):

@@ -26,7 +26,7 @@ def on_row(claim: Claim, row: Row, other: Design | None) -> str | None:
         if claim.kind in RELATIONS:
             return _related(claim, row, _pairs_of_other(claim, row, other))
         return _CHECKS[claim.kind](claim, row)
-    except (Undefined, Unusable, OverflowError) as error:
+    except Undefined as error:
         raise _no_value(claim, row, error) from None
 
 
@@ -41,17 +41,20 @@ def could_break(claim: Claim, row: Row) -> bool:
             case "holds":
                 return any(_formula_could(claim, row, n) for n in range(row.N + 1))
         return True
-    except (Undefined, Unusable, OverflowError) as error:
+    except Undefined as error:
         raise _no_value(claim, row, error) from None
 
 
+OTHER_ADVANTAGES = (Fraction(0), Fraction(-1009, 7), Fraction(1013, 7))  # that no formula is made for
+
+
 def _formula_could(claim: Claim, row: Row, n_pos: int) -> bool:
-    """Is it false if the correct, or the wrong, answers get something else? `eta` follows from both."""
+    """Is it false if the correct answers, the wrong ones, or both get something else? `eta` follows from them."""
     kinds = ("correct", "wrong")
     present = [kind for kind, value in zip(kinds, row.pairs[n_pos], strict=True) if value is not None]
-    for kind in present:
-        for other in (Fraction(-1009, 7), Fraction(1013, 7), Fraction(0)):
-            names = row.names(n_pos) | {kind: other}
+    for changed in ([kind] for kind in present) if len(present) < 2 else (present[:1], present[1:], present):
+        for other in OTHER_ADVANTAGES:
+            names = row.names(n_pos) | dict.fromkeys(changed, other)
             sizes = zip((n_pos, row.N - n_pos), kinds, strict=True)
             eta: Real = Fraction(0)
             for count, each in sizes:

@@ -18,7 +18,7 @@ from shaping import real
 from shaping.language.evaluate import Batch, Group, constant
 from shaping.language.vocabulary import ANSWER
 from shaping.proofs.claims import Claim
-from shaping.proofs.rules import sides, truth
+from shaping.proofs.rules import OTHER_ADVANTAGES, sides, truth
 from shaping.real import Real
 
 
@@ -151,10 +151,12 @@ def _formula_breaks(claim: Claim, batch: Sequence[Answers], values_PN: Sequence[
 
 
 def _formula_could(claim: Claim, batch: Sequence[Answers]) -> bool:
-    """Is it false if one answer gets something else?"""
-    for p, group in enumerate(batch):
-        for i in range(min(len(group.values), 6)):
-            for other in (Fraction(-1009, 7), Fraction(1013, 7), Fraction(0)):
+    """Is it false if one answer, or all of them, get something else?"""
+    for other in OTHER_ADVANTAGES:
+        if _formula_breaks(claim, batch, [[other] * len(group.values) for group in batch]) is not None:
+            return True
+        for p, group in enumerate(batch):
+            for i in range(min(len(group.values), 6)):
                 changed = [list(each.values) for each in batch]
                 changed[p][i] = other
                 if _formula_breaks(claim, batch, changed) is not None:

@@ -9,7 +9,7 @@ Out   for `r`, `score`, `length` ...: the usual numbers, and those near a thresh
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 
@@ -30,20 +30,21 @@ def _numbers(*texts: str) -> list[Fraction]:
     return [Fraction(text) for text in texts]
 
 
-REWARDS = _numbers("0", "1", "-1", "1/2", "2", "-2", "1/10", "3", "10", "-10", "1000", "1/1000", "-1000", "1000000")
+REWARDS = _numbers("0", "1", "-1", "1/2", "2", "-2", "1/10", "3", "10", "-10", "1000", "1/1000", "-1000", "1000000", "1e-15")
 USUAL = {
-    "length": _numbers("1", "2", "3", "4", "7", "10", "100", "1000", "4096", "20000", "32768"),
+    "length": _numbers("1", "0", "2", "3", "4", "7", "10", "100", "1000", "4096", "20000", "32768"),
     "logprob": _numbers("0", "-1/4", "-1/2", "-1", "-2", "-1/10", "-10"),
     "truncated": _numbers("0", "1"),
 }
 FAR = _numbers("-1000000", "-1000", "-10", "-3", "-2", "-1", "-1/2", "-1/1000", "0")
 FAR += [-value for value in reversed(FAR[:-1])]
 GRIDS = {
-    "length": _numbers("1", "2", "10", "100", "1000", "4000", "16000", "64000", "1000000"),
+    "length": _numbers("0", "1", "2", "10", "100", "1000", "4000", "16000", "64000", "1000000"),
     "logprob": _numbers("-1000", "-10", "-5", "-2", "-1", "-1/2", "-1/10", "0"),
     "truncated": _numbers("0", "1"),
 }
-MOST = 48  # thresholds and numbers around them, of one signal
+MOST = 64  # thresholds and numbers around them, of one signal
+TINY = Fraction(1, 10**6)
 CLAIMED = {"A", "verdict", "correct", "wrong", "eta"}  # what claims alone have
 
 
@@ -51,6 +52,7 @@ CLAIMED = {"A", "verdict", "correct", "wrong", "eta"}  # what claims alone have
 class Pool:
     usual: list[Fraction]
     near: list[Fraction]  # thresholds and what is around them
+    columns: list[list[Fraction]] = field(default_factory=list)  # of groups that stand at a threshold
 
     @property
     def all(self) -> list[Fraction]:
@@ -60,12 +62,16 @@ class Pool:
 def pools(designs: Sequence[Design], formulas: Sequence[Node], signals: Sequence[str]) -> dict[str, Pool]:
     """For `r`, `score` and each of the signals, what to try. `formulas` are claims about the first design."""
     found: dict[str, list[Fraction]] = {name: [] for name in ("r", "score", *signals)}
+    columns: dict[str, list[list[Fraction]]] = {name: [] for name in found}
     for design in designs:
         parts = [part for part in crossing_parts([design.advantage, design.verdict]) if "reward" not in names(part)]
         if design is designs[0]:
             parts += [part for part in crossing_parts(formulas) if not names(part) & CLAIMED]
         for name in found:
-            found[name] += _thresholds(design, name, list(signals), [part for part in parts if name in names(part)])
+            reading = [part for part in parts if name in names(part)]
+            for value, column in _thresholds(design, name, list(signals), reading):
+                found[name].append(value)
+                columns[name].append(column)
     written = numbers([root for each in designs for root in (each.advantage, each.verdict)] + [*formulas])
     written += [param.value for each in designs for param in each.params.values()]
     made = {}
@@ -73,16 +79,31 @@ def pools(designs: Sequence[Design], formulas: Sequence[Node], signals: Sequence
         step = Fraction(1) if name == "length" else Fraction(1, 8)
         near = [*values, *(value for value in written if name != "length" or value >= 8)]
         usual = [value for value in USUAL.get(name, REWARDS)]
-        made[name] = Pool(usual, list(filter(takes(name), dict.fromkeys(_around(near, step))))[:MOST])
+        near = list(filter(takes(name), dict.fromkeys(_around(near, step))))[:MOST]
+        made[name] = Pool(usual, near, list(_at_thresholds(columns[name], step, takes(name)))[:MOST])
     return made
+
+
+def _at_thresholds(
+    columns: list[list[Fraction]], step: Fraction, fits: Callable[[Fraction], bool]
+) -> Iterator[list[Fraction]]:
+    """These columns, the first answer at its threshold and on both sides of it."""
+    for first, *others in dict.fromkeys(map(tuple, columns)):
+        whole = step == 1
+        for value in (first, first - step, first + step):
+            column = [Fraction(round(each)) if whole else each for each in (value, *others)]
+            if all(map(fits, column)):
+                yield column
 
 
 def _around(values: list[Fraction], step: Fraction) -> Iterator[Fraction]:
     """Each, both sides of it, and the middle of each two: every stretch between thresholds."""
     values = list(dict.fromkeys(values))
     for value in values:
-        for near in (value - step, value, value + step):
-            yield near if step.denominator > 1 else Fraction(round(near))
+        if step == 1:
+            yield from (Fraction(round(value) + by) for by in (0, -1, 1))
+        else:
+            yield from (value, value - step, value + step, value - TINY, value + TINY)
     for low, high in pairwise(sorted(values)):
         yield (low + high) / 2 if step.denominator > 1 else Fraction(round((low + high) / 2))
 
@@ -91,7 +112,7 @@ def takes(name: str) -> Callable[[Fraction], bool]:
     """Which numbers the signal can have."""
     match name:
         case "length":
-            return lambda value: value >= 1 and value.denominator == 1
+            return lambda value: value >= 0 and value.denominator == 1
         case "logprob":
             return lambda value: value <= 0
         case "truncated":
@@ -99,40 +120,39 @@ def takes(name: str) -> Callable[[Fraction], bool]:
     return lambda value: True
 
 
-def _thresholds(design: Design, name: str, signals: list[str], parts: list[Node]) -> list[Fraction]:
-    """Where one of the parts crosses 0 as one answer's signal moves, or that of all answers."""
-    found: list[Fraction] = []
+OTHERS = {"at 0": (0, 0), "at 1": (1, 1), "at both": (0, 1)}  # of the answers beside the one that moves
+
+
+def _thresholds(
+    design: Design, name: str, signals: list[str], parts: list[Node]
+) -> Iterator[tuple[Fraction, list[Fraction]]]:
+    """Where one of the parts crosses 0 as one answer's signal moves, or that of all answers; and the columns there."""
     moment = next(moments(design))
     sizes = [N for N in (4, 16, *range(2, 65)) if in_range(design, N, {}, moment)][:2]
+    grid = GRIDS.get(name, FAR)
     for part in parts:
         for N in sizes[: 2 if "N" in names(part) else 1]:
-            for others in (None, Fraction(0), Fraction(1)):
-                at = _measure(design, part, name, signals, N, others)
-                found += roots(at, GRIDS.get(name, FAR))
-    return found
+            for others in (*OTHERS.values(), None):
+
+                def column(value: Fraction, N: int = N, others: tuple | None = others) -> list[Fraction]:
+                    return [value] * N if others is None else [value, *(Fraction(others[i % 2]) for i in range(N - 1))]
+
+                def at(value: Fraction, part: Node = part, column=column) -> Fraction | None:
+                    return _measured(design, part, name, signals, column(value), moment)
+
+                yield from ((value, column(value)) for value in roots(at, grid))
 
 
-def _measure(
-    design: Design, part: Node, name: str, signals: list[str], N: int, others: Fraction | None
-) -> Callable[[Fraction], Fraction | None]:
-    """The part's value, as the signal of the first answer moves and others have `others`; or as all move."""
-    moment = next(moments(design))
-
-    def at(value: Fraction) -> Fraction | None:
-        base = Fraction(0) if others is None else others
-        columns = {each: [base] * N for each in ("r", "score", *signals)}
-        for each in columns:
-            if each == name or (name in ("r", "score") and each in ("r", "score")):
-                columns[each] = [value] * N if others is None else [value, *columns[each][1:]]
-        try:
-            with bounded(design.source.path):
-                group = _group(design, columns, moment)
-                exact = group.value(part, 0)
-                return exact if isinstance(exact, Fraction) else Fraction(real.nearest(exact))
-        except (DesignError, Undefined, Unusable, OverflowError, KeyError):  # not reached for such answers
-            return None
-
-    return at
+def _measured(design: Design, part: Node, name: str, signals: list[str], column: list[Fraction], moment):
+    """The part's value for the first answer; other signals are 0. None where it has none."""
+    columns = {each: [Fraction(0)] * len(column) for each in ("r", "score", *signals)}
+    columns |= {each: column for each in ({"r", "score"} if name in ("r", "score") else {name})}
+    try:
+        with bounded(design.source.path):
+            exact = _group(design, columns, moment).value(part, 0)
+            return exact if isinstance(exact, Fraction) else Fraction(real.nearest(exact))
+    except (DesignError, Undefined, Unusable, OverflowError, KeyError):  # not reached for such answers
+        return None
 
 
 def _group(design: Design, columns: dict[str, list[Fraction]], moment) -> Group:
