@@ -28,7 +28,7 @@ from shaping.groups.rows import in_range, whole_numbers
 from shaping.groups.run_points import moments, places
 from shaping.language.nodes import Draws, Node, Reduce, walk
 from shaping.language.vocabulary import BATCH
-from shaping.proofs.values import Pool, pools, sizes_written
+from shaping.proofs.values import Pool, pools, sizes_written, takes
 from shaping.work import MAX_N
 
 SMALL, LARGE = (2, 3, 4, 5, 6, 7, 8), (12, 16, 24, 32, 64)
@@ -219,7 +219,9 @@ class Cases:
         for N in self.sizes:
             for name in self._columns():
                 values = sorted(self.pools[name].all)
-                for one, other in ((values[-1], values[0]), (values[0], values[-1]), (values[-1], values[-2])):
+                ends = [(values[-1], values[0]), (values[0], values[-1]), (values[-1], values[-2])]
+                ends += [(Fraction(10), Fraction(-10)), (Fraction(-10), Fraction(10))] if len(values) > 2 else []
+                for one, other in (pair for pair in ends if all(map(takes(name), pair))):
                     rows = [[one] + [other] * (N - 1)]
                     if name in ("r", "score"):
                         yield self._of_rewards(N, 1, self._one_of(N), rows, name)

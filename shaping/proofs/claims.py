@@ -197,9 +197,6 @@ class _Reader:
         answers = {name: (ANSWER, False) for name in (*OF_ANSWERS, *SIGNALS_OF_ANSWERS, *self.design.sections.signals)}
         node = self.parsed(item, "claims", names | answers)
         used = {part.name for part in walk(node) if isinstance(part, Name)}
-        if not used & {"A", *COUNTED}:
-            hint = "write A for the advantage of each answer, or `correct`, `wrong` and `eta`"
-            raise DesignError(located(item.span, "this says nothing of any advantage", hint))
         of_batch = [part for part in walk(node) if isinstance(part, Reduce) and part.over == BATCH]
         if of_batch and not used & answers.keys():
             hint = "write A for the advantage of each answer, and `verdict` for whether it is correct"
@@ -209,6 +206,9 @@ class _Reader:
             raise DesignError(located(item.span, "a claim over single answers and over `correct` or `wrong`", hint))
         if not any(isinstance(part, Apply) and part.function in _CONDITIONS for part in walk(node)):
             raise DesignError(located(item.span, "this claims nothing", "a claim is a condition: ... == 0"))
+        if not used & {"A", *COUNTED}:
+            hint = "write A for the advantage of each answer, or `correct`, `wrong` and `eta`"
+            raise DesignError(located(item.span, "this says nothing of any advantage", hint))
         return node
 
     def constants(self) -> dict[str, tuple[str, bool]]:

@@ -30,7 +30,7 @@ def smallest(case: Case, fails: Fails, cases: Cases) -> Case:
             moved = False
             for smaller in _moves(case, cases):
                 if (left := left - 1) < 0:
-                    return case
+                    return _in_order(case, fails)
                 if fails(smaller) is not None:
                     case, moved = smaller, True
                     break
@@ -40,13 +40,26 @@ def smallest(case: Case, fails: Fails, cases: Cases) -> Case:
                 case = smaller
                 break
         if case == before:
-            return case
+            return _in_order(case, fails)
+
+
+def _in_order(case: Case, fails: Fails) -> Case:
+    """The answers of each group from the smallest numbers to the largest, where that breaks the claim as well."""
+    if case.after is not None:
+        return case
+    columns = [case.reward_PN, case.score_PN, *case.signals.values()]
+    groups = [sorted(zip(*(values_PN[p] for values_PN in columns), strict=True)) for p in range(len(case.reward_PN))]
+    rewards, scores, *more = ([[answer[i] for answer in group] for group in groups] for i in range(len(columns)))
+    ordered = replace(case, reward_PN=rewards, score_PN=scores, signals=dict(zip(case.signals, more, strict=True)))
+    return ordered if fails(ordered) is not None else case
 
 
 def _moves(case: Case, cases: Cases) -> Iterator[Case]:
     if case.after is not None:
         yield replace(case, after=None)
+        yield _joined(case)
         yield from (replace(case, after=smaller) for smaller in _moves(case.after, cases) if smaller.N == case.N)
+        yield from (smaller for smaller in _simpler(case, cases))
         return
     P, N = len(case.reward_PN), case.N
     if P > 1:
@@ -64,6 +77,14 @@ def _moves(case: Case, cases: Cases) -> Iterator[Case]:
     if case.score_PN != case.reward_PN:
         yield replace(case, reward_PN=case.score_PN)
     yield from _simpler(case, cases)
+
+
+def _joined(case: Case) -> Case:
+    """The groups of both steps in one."""
+    after = case.after
+    signals = {name: values + after.signals[name] for name, values in case.signals.items()}
+    rewards, scores = case.reward_PN + after.reward_PN, case.score_PN + after.score_PN
+    return replace(case, reward_PN=rewards, score_PN=scores, signals=signals, after=None)
 
 
 def _picked(case: Case, groups: list[int], answers: list[int]) -> Case:
