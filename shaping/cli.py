@@ -150,7 +150,8 @@ def show(options: argparse.Namespace) -> int:
     for i, path in enumerate(options.files):
         design = load(path, **assignments(options.param, PARAM))
         design.check(options.n)
-        print(("\n" if i else "") + description(design, options.n))
+        with told(path):
+            print(("\n" if i else "") + description(design, options.n))
     return 0
 
 
