@@ -118,8 +118,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def check(options: argparse.Namespace) -> int:
+    from shaping.groups.notes import notes
+
     status = 0
     for path in options.files:
+        said: list[str] = []
         try:
             text, params = read_text(path), assignments(options.param, PARAM)
             errors = problems(Source(path, text), params)
@@ -127,6 +130,7 @@ def check(options: argparse.Namespace) -> int:
                 design = loads(text, path, **params)
                 design.check(options.n)
                 read_claims(design)
+                said = notes(design, options.n)
         except DesignError as error:
             errors = [error]
         for error in errors:
@@ -135,6 +139,8 @@ def check(options: argparse.Namespace) -> int:
             status = 1
         else:
             print(f"{path}: fine, for groups of {options.n}")
+        for note in said:
+            print(note)
     return status
 
 
@@ -144,7 +150,8 @@ def show(options: argparse.Namespace) -> int:
     for i, path in enumerate(options.files):
         design = load(path, **assignments(options.param, PARAM))
         design.check(options.n)
-        print(("\n" if i else "") + description(design, options.n))
+        with told(path):
+            print(("\n" if i else "") + description(design, options.n))
     return 0
 
 

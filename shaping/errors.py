@@ -70,6 +70,10 @@ class Span:
     def __str__(self) -> str:
         return f"{self.source.path}:{self.line}:{self.column}"
 
+    def text(self) -> str:
+        line = self.source.text.split("\n")[self.line - 1]
+        return line[self.column - 1 : self.column - 1 + self.width].strip()
+
     def picture(self) -> str:
         text = self.source.text.split("\n")[self.line - 1].rstrip("\r")
         gutter = f"  {self.line} | "

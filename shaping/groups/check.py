@@ -14,10 +14,12 @@ from fractions import Fraction
 from shaping import real
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, located
-from shaping.groups.exact import advantages, counted_group, table
+from shaping.groups.exact import advantages, counted_group, table, verdict
+from shaping.groups.facts import Answers, Case
 from shaping.groups.gaps import Gaps, refuse_gap
-from shaping.groups.ranges import Case
+from shaping.groups.ranges import Ranges
 from shaping.groups.run_points import moments
+from shaping.groups.witness import Witnesses, allowed
 from shaping.language.evaluate import Drawn, Group, constant
 from shaping.language.nodes import Draws, parts
 from shaping.language.params import Bound, not_whole
@@ -76,15 +78,15 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
     spend(8 * (N + 1))
     groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
     cases = [(group, kind) for group in groups for kind in group.present()]
-    refuse_gap(Gaps(), design.verdict, cases[:1], "`correct` must have a value for every score")
-    draws = {node: draw_cases(design, node, N, moment) for node in design.draws}
     _refuse_huge_constants(design, groups[0])
-    kept = cases
+    draws = {node: draw_cases(design, node, N, moment) for node in design.draws}
+    everyone = Answers(cases)
+    of_everyone = Gaps(Ranges(everyone, everyone), draws=draws)
+    known = _witnesses(design, groups, N, moment)
+    refuse_gap(of_everyone, design.verdict, cases[:1], "`correct` must have a value for every score", known)
     if design.keep is not None:
-        hint = "`keep` must have a value for every group"
-        refuse_gap(Gaps(draws=draws, batch=cases), design.keep, cases, hint)
-        kept, _ = Gaps().branches(design.keep, cases)
-    gaps = Gaps(filtered=design.keep is not None, draws=draws, batch=kept)
+        refuse_gap(of_everyone, design.keep, cases, "`keep` must have a value for every group", known)
+    gaps = gaps_of_advantage(design, cases, draws)
     if design.tabulated:
         for value in (value for pair in table(design, N, moment) for value in pair if value is not None):
             try:
@@ -93,11 +95,29 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
                 message = f"an advantage of {real.show(value)} for N = {N}"
                 raise DesignError(located(design.advantage.span, message)) from None
     else:
-        refuse_gap(gaps, design.advantage, cases, "say what such a group gets: `flat: 0` under `advantage:`")
+        hint = "say what such a group gets: `flat: 0` under `advantage:`"
+        refuse_gap(gaps, design.advantage, cases, hint, known)
         if not design.draws:
             _try_a_group(design, N, moment)
     if design.token is not None:
-        refuse_gap(gaps, design.token, cases, "a token has to have a value whatever its answer is")
+        refuse_gap(gaps, design.token, cases, "a token has to have a value whatever its answer is", known)
+
+
+def gaps_of_advantage(design: Design, cases: list[Case], draws: dict[Draws, tuple[list[Case], list[Case]]]) -> Gaps:
+    """What looks for gaps in the advantage, whose statistics over the batch count what `keep` leaves."""
+    everyone = Answers(cases)
+    kept = everyone
+    if design.keep is not None:
+        kept, _ = Ranges(everyone, everyone).split(design.keep, everyone)
+    ranges = Ranges(kept, everyone)
+    return Gaps(ranges, filtered=design.keep is not None, draws=draws)
+
+
+def _witnesses(design: Design, groups: list[Group], N: int, moment: Moment | None) -> Witnesses:
+    """Groups to try, for messages: none and all correct, one of each, half."""
+    tried = [groups[n_pos].shared for n_pos in dict.fromkeys((0, N, 1, N - 1, N // 2))]
+    draws = {node: draw_shape(design, node, N, moment) for node in design.draws}
+    return Witnesses(tried, lambda score: verdict(design, score), design.keep, draws, design.token and design.advantage)
 
 
 def _refuse_huge_constants(design: Design, group: Group) -> None:
@@ -118,7 +138,7 @@ def _refuse_huge_constants(design: Design, group: Group) -> None:
 def _try_a_group(design: Design, N: int, moment: Moment | None) -> None:
     """What no group of N can be computed with, such as max_of(r, N + 1), shows on any."""
     rewards = [1] + [0] * (N - 1)
-    signals = dict.fromkeys(design.inputs, rewards)
+    signals = {name: [allowed(name, Fraction(value)) for value in rewards] for name in design.inputs}
     advantages(design, rewards, signals=signals, moment=moment)
 
 

@@ -1,6 +1,7 @@
 """Operations on exact numbers. Each gives the simplest kind that holds its result, or an error if it has none.
 
-Signs come from enclosures that are narrowed until they leave zero; a `General` that stays around zero is put to sympy.
+Signs come from enclosures that are narrowed until they leave zero; of a `General` that stays around zero the rules of
+cancel.py say whether it is 0, then sympy.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from math import comb
 
+from shaping.real.cancel import settled
 from shaping.real.enclose import enclosures
 from shaping.real.floats import show, to_sympy
 from shaping.real.numbers import (
@@ -25,6 +27,10 @@ from shaping.real.numbers import (
     terms,
 )
 from shaping.work import counted_calls, is_bounded, spend
+
+
+CLOSE = Fraction(1, 1 << 200)  # an enclosure that is narrower asks whether the number is a simpler one
+_TOO_LARGE = "a value too large or too small to compute with"
 
 
 def add(a: Real, b: Real) -> Real:
@@ -83,6 +89,7 @@ def divide(a: Real, b: Real) -> Real:
 
 def power(a: Real, b: Real) -> Real:
     """a ** b; 0 ** 0 is 1, as in Python and torch."""
+    b = settled(b)
     if b == Fraction(1, 2):
         return sqrt(a)
     if isinstance(b, Fraction) and b.denominator == 1:
@@ -113,9 +120,10 @@ def power(a: Real, b: Real) -> Real:
 
 
 def sqrt(a: Real) -> Real:
-    if sign(a) < 0:
+    side = sign(a)
+    if side < 0:
         raise Undefined("square root of a negative number")
-    if a == 0:
+    if side == 0:
         return Fraction(0)
     return collect([(Fraction(1), a)]) if isinstance(a, Fraction) else general("sqrt", a)
 
@@ -141,6 +149,7 @@ def tanh(a: Real) -> Real:
 def log_gamma(a: Real) -> Real:
     if sign(a) <= 0:
         raise Undefined("log_gamma of a number that is not positive")
+    a = settled(a)
     return Fraction(0) if a in (1, 2) else general("log_gamma", a)
 
 
@@ -151,15 +160,19 @@ def floor(a: Real) -> Fraction:
         low, high = (end.numerator // end.denominator for end in ends)
         if low == high:
             return Fraction(low)
-    raise Unusable(f"cannot decide which whole number is below {show(a)}")
+        if ends[1] - ends[0] < CLOSE:  # a whole number stands between them, and perhaps it is that one
+            return Fraction(high if sign(subtract(a, Fraction(high))) >= 0 else low)
+    raise Unusable(f"{_TOO_LARGE}, to find the whole number below it")
 
 
 def absolute(a: Real) -> Real:
-    return negate(a) if sign(a) < 0 else a
+    side = sign(a)
+    return negate(a) if side < 0 else a if side else Fraction(0)
 
 
 def binomial(n: Real, k: Real) -> Fraction:
     """Ways to choose k of n; 0 where there is none (k < 0, k > n or n < 0)."""
+    n, k = settled(n), settled(k)
     if not all(isinstance(x, Fraction) and x.denominator == 1 for x in (n, k)):
         raise Unusable(f"binomial needs whole numbers, got binomial({show(n)}, {show(k)})")
     n, k = int(n), int(k)
@@ -197,14 +210,22 @@ def sign(a: Real) -> int:
         return (a > 0) - (a < 0)
     if isinstance(a, Surd) and len(a.terms) == 1:
         return sign(a.terms[0][0])
+    looked, wide = False, True
     for low, high in enclosures(a):
+        wide = False
         if low > 0:
             return 1
         if high < 0:
             return -1
+        if not looked and high - low < CLOSE:
+            looked = True
+            if settled(a) == 0:
+                return 0
+    if wide:
+        raise Unusable(f"{_TOO_LARGE}, to find its sign")
     if _is_zero(a):
         return 0
-    raise Unusable(f"cannot decide whether {show(a)} is zero")
+    raise Unusable("cannot decide whether a value this close to 0 is 0: write the formula without what cancels")
 
 
 def _is_zero(a: Real) -> bool:
