@@ -1,4 +1,4 @@
-"""The formulas of claims, evaluated for one group: numbers, and lists with one number an answer.
+"""The formulas of claims, evaluated for one group: numbers, and lists with one number an answer; and their objectives.
 
 Its own reading of docs/language.md, by Python's grammar; shares nothing with shaping.language.
 
@@ -17,6 +17,7 @@ from fractions import Fraction
 from math import comb, floor
 
 import mpmath
+import sympy
 
 
 @dataclass(frozen=True)
@@ -158,3 +159,16 @@ def _call(name, arguments, keywords, frame):
 
 
 REDUCTIONS_OF_TWO = {"min": min, "max": max}
+
+
+def bernstein(objective: str, N: int, values) -> list[Fraction] | None:
+    """The coefficients of dF/dp over C(N-1, m) p^m (1-p)^(N-1-m); None if its degree is above N - 1."""
+    p = sympy.Symbol("p")
+    names = {name: sympy.Rational(v.numerator, v.denominator) for name, v in values.items()} | {"p": p, "N": N}
+    names["pass_at"] = lambda k: 1 - (1 - p) ** k
+    names["log_p"] = lambda m: -sum((1 - p) ** j / sympy.Integer(j) for j in range(1, int(m) + 1))
+    slope = sympy.Poly(sympy.diff(sympy.sympify(objective, names), p), p)
+    a = [Fraction(int(c.p), int(c.q)) for c in reversed(slope.all_coeffs())]
+    if len(a) > N:
+        return None
+    return [sum((Fraction(comb(m, i), comb(N - 1, i)) * c for i, c in enumerate(a)), Fraction(0)) for m in range(N)]

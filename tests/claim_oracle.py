@@ -12,12 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from itertools import product
-from math import comb
 
-import sympy
 import yaml
 from claim_batch import CONFIGS, Run, Witness, advantages
-from claim_formula import Frame, alike, close, evaluate, less
+from claim_formula import Frame, alike, bernstein, close, evaluate, less
 
 from shaping import load
 
@@ -167,19 +165,6 @@ def differences(run):
     """A_correct(m + 1) - A_wrong(m) for m = 0..N-1: the coefficients of w(p) of docs/claims.md."""
     values = alike([value for m in range(run.N) for value in (run.at(m + 1)[0], run.at(m)[1])])
     return [correct - wrong for correct, wrong in zip(values[::2], values[1::2], strict=True)]
-
-
-def bernstein(objective: str, N: int, values) -> list[Fraction] | None:
-    """The coefficients of dF/dp over C(N-1, m) p^m (1-p)^(N-1-m); None if its degree is above N - 1."""
-    p = sympy.Symbol("p")
-    names = {name: sympy.Rational(v.numerator, v.denominator) for name, v in values.items()} | {"p": p, "N": N}
-    names["pass_at"] = lambda k: 1 - (1 - p) ** k
-    names["log_p"] = lambda m: -sum((1 - p) ** j / sympy.Integer(j) for j in range(1, int(m) + 1))
-    slope = sympy.Poly(sympy.diff(sympy.sympify(objective, names), p), p)
-    a = [Fraction(int(c.p), int(c.q)) for c in reversed(slope.all_coeffs())]
-    if len(a) > N:
-        return None
-    return [sum((Fraction(comb(m, i), comb(N - 1, i)) * c for i, c in enumerate(a)), Fraction(0)) for m in range(N)]
 
 
 def not_held(run, argument, options):

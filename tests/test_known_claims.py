@@ -153,4 +153,7 @@ def test_there_are_enough_and_half_are_false():
     assert len(RECORDS) - false >= 150
 
 
-# Here `shaping.proofs` decides every record of `records()`, and its verdicts are compared with `truth`.
+# ── verdicts of shaping.proofs ────────────────────────────────────────────────────────────────────────────────────────
+# Their place: nothing above imports shaping.proofs. To compare, decide `claims: [record.claim_text]` of every record
+# (its text is loaded as if it stood at PATH) and hold the verdict against `record.truth`; `record.range` says where a
+# false one breaks.
