@@ -22,7 +22,7 @@ from shaping.work import TooMuch, bounded
 UP_TO = 64  # the largest N that is exhausted, if nobody says otherwise
 FARTHEST = 257  # answers of groups that are looked at for a number in a formula
 WORK = 100_000  # steps of exact arithmetic for one claim on one row: what sympy does not see by then is not decided
-SECONDS = 40  # on the CPU, for the claims of a file that share groups
+SECONDS = 25  # on the CPU, for the claims of a file that share groups
 Outcome = tuple[str, str]  # exhausted, refuted or undecided; and over what, or why
 
 

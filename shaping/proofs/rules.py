@@ -119,7 +119,7 @@ def _bounded(claim: Claim, row: Row) -> str | None:
 
 def _zero_when(claim: Claim, row: Row) -> str | None:
     def breaks(kind: str, value: Real, n_pos: int) -> str | None:
-        return ", not 0" if real.sign(value) and truth(claim.formula, Group(row.names(n_pos), [])) else None
+        return ", not 0" if truth(claim.formula, Group(row.names(n_pos), [])) and real.sign(value) else None
 
     return _values_where(row, breaks)
 
