@@ -361,7 +361,7 @@ MISTAKES = {
         d.yaml:2:7: unknown key 'defalt' for parameter 'k'
           2 |   k: {defalt: 1}
                     ^^^^^^
-        hint: did you mean 'default'? keys here: default, range, schedule
+        hint: did you mean 'default'? keys here: default, kind, range, schedule
         """,
     ),
     "a parameter that is a list": (

@@ -115,7 +115,7 @@ def _simpler(case: Case, cases: Cases) -> Iterator[Case]:
 
 def _below(name: str, value: Fraction, some: set[Fraction], cases: Cases) -> list[Fraction]:
     """Simpler numbers that the signal can have."""
-    near = [Fraction(round(value)), value.limit_denominator(10), value / 2, *some]
+    near = [Fraction(round(value)), value.limit_denominator(10), value / 2, value - 1, *some, *cases.pools[name].near]
     if name == "score" and cases.verdicts_alone:
         near = [Fraction(0)]
     found = [each for each in dict.fromkeys([*SIMPLE, *near]) if _size(each) < _size(value) and takes(name)(each)]

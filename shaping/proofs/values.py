@@ -44,7 +44,7 @@ GRIDS = {
     "truncated": _numbers("0", "1"),
 }
 MOST = 64  # thresholds and numbers around them, of one signal
-TINY = Fraction(1, 10**6)
+TINY = Fraction(1, 10**8)
 CLAIMED = {"A", "verdict", "correct", "wrong", "eta"}  # what claims alone have
 
 
@@ -78,6 +78,7 @@ def pools(designs: Sequence[Design], formulas: Sequence[Node], signals: Sequence
     for name, values in found.items():
         step = Fraction(1) if name == "length" else Fraction(1, 8)
         near = [*values, *(value for value in written if name != "length" or value >= 8)]
+        near += [-value for value in near if name in ("r", "score")]
         usual = [value for value in USUAL.get(name, REWARDS)]
         near = list(filter(takes(name), dict.fromkeys(_around(near, step))))[:MOST]
         made[name] = Pool(usual, near, list(_at_thresholds(columns[name], step, takes(name)))[:MOST])
