@@ -113,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("-q", "--quiet", action="store_true", help="only what fails, and the counts")
     bench = command("bench", run_bench, "time compiled designs against a copy, torch by hand and a Python loop", "*")
     bench.add_argument("--prompts", type=int, default=1_000_000, help="groups (default 1,000,000)")
+    bench.add_argument(
+        "--rewards", choices=("verdicts", "graded"), default="verdicts", help="0 and 1, or numbers (default verdicts)"
+    )
     bench.add_argument("--compile", action="store_true", help="also under torch.compile: half a minute a design")
     return parser
 
@@ -280,4 +283,4 @@ def _judged(paths: list[str], up_to: int) -> Iterable[list[Judgement]]:
 def run_bench(options: argparse.Namespace) -> int:
     from shaping.compiled.bench import bench
 
-    return bench(options.files, options.prompts, options.compile)
+    return bench(options.files, options.prompts, options.compile, options.rewards)

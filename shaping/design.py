@@ -217,7 +217,11 @@ class Design:
         return result[0] if self.token is not None else result
 
     def source_code(self, N: int) -> str:
-        """The torch code that groups of N answers are computed with, to be read."""
+        """The torch code that groups of N answers are computed with, to be read.
+
+        Of a design that reads rewards or scores alone it is two functions: one for any group, and one, which takes
+        `verdict_PN`, for groups whose rewards are 0 and 1.
+        """
         from shaping.compiled.lower import source_code
 
         return source_code(self, N)

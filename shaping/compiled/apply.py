@@ -12,8 +12,18 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from shaping import kernels
 from shaping.compiled.draws import members
-from shaping.compiled.lower import lowered, lowered_draws, lowered_token, may_have_none, verdict_function
+from shaping.compiled.looked_up import columns_read, looks_up, of_each_group, table
+from shaping.compiled.lower import (
+    lowered,
+    lowered_draws,
+    lowered_inputs,
+    lowered_token,
+    may_have_none,
+    verdict_function,
+)
+from shaping.compiled.pieces import in_pieces
 from shaping.compiled.tokens import token_inputs
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, RewardError, names_hint
@@ -34,35 +44,39 @@ def evaluated(
     """What `Design.__call__` documents; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
     _refuse_shapes(design, reward_PN, score_PN, signal_PN)
     present_PN = None
+    what, score_PN = ("reward", reward_PN) if score_PN is None else ("score", score_PN)
     if design.drop_missing:
-        score_PN = reward_PN if score_PN is None else score_PN
         present_PN = present(design, reward_PN, score_PN, signal_PN, moment)
-        reward_PN, score_PN = (torch.where(present_PN, values_PN, 0) for values_PN in (reward_PN, score_PN))
+        same, reward_PN = score_PN is reward_PN, torch.where(present_PN, reward_PN, 0)
+        score_PN = reward_PN if same else torch.where(present_PN, score_PN, 0)
         signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in design.inputs}
-    spare_PN = _refuse_unusable(design, reward_PN, score_PN, signal_PN)
-    score_PN = reward_PN if score_PN is None else score_PN
-    P, N = reward_PN.shape
     dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
     ragged = present_PN is not None and not present_PN.all()
+    given = design, reward_PN, what, score_PN, signal_PN
+    if of_each_group(design) and not ragged:
+        parts, fine = in_pieces(design, reward_PN, score_PN, moment, dtype)
+        if not fine:
+            _refuse_unusable(*given)
+            for part in parts:
+                _refuse_overflow(design, part, reward_PN)
+        return parts if design.token is not None else parts[0]
+    _refuse_unusable(*given)
     columns = [reward_PN, score_PN, *(signal_PN[name] for name in design.inputs)]
     # Sums go along memory: of values that lie otherwise they would come out with other last bits.
     columns = [column.detach().to(dtype).contiguous() for column in columns]
     if ragged:
         parts = _with_some_missing(design, columns, present_PN, moment)
     else:
+        P, N = reward_PN.shape
         function = lowered(design, N, dtype, reward_PN.device, moment)
         if not P:
             empty_PN = torch.empty_like(reward_PN)
             return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design, N, moment)))
         more = [part for node in design.draws for part in drawn(design, node, columns, moment, seed)]
-        if spare_PN is not None and spare_PN.dtype == dtype and spare_PN.is_contiguous() and design.tabulated:
-            more = [spare_PN]
         parts = _parts(function(*columns, *more))
-    # A table's entries fit float32; what is computed, or cast to a narrower type, may leave its range.
-    if not design.tabulated or reward_PN.dtype != dtype:
-        for part in parts:
-            _refuse_overflow(design, part.to(reward_PN.dtype), reward_PN)
     parts = tuple(part.to(reward_PN.dtype) for part in parts)
+    for part in parts:
+        _refuse_overflow(design, part, reward_PN)
     return parts if design.token is not None else parts[0]
 
 
@@ -80,14 +94,38 @@ def _with_some_missing(
     N, some_P = present_PN.shape[1], ~present_PN.all(-1)
     kind = design, N, columns[0].dtype, columns[0].device, moment
     with_gaps = lowered(*kind, ragged=True)
-    if design.reads_batch or some_P.all():
+    if design.reads_batch:
         return _parts(with_gaps(*columns, present_PN))
-    found = _parts(with_gaps(*(column[some_P] for column in columns), present_PN[some_P]))
-    whole = _parts(lowered(*kind)(*(column[~some_P] for column in columns)))
+    some, present_SN = [column[some_P] for column in columns], present_PN[some_P]
+    found = _parts(with_gaps(*some, present_SN))
+    if looks_up(design):
+        found = _with_verdicts(design, some, present_SN, moment, found)
+    if some_P.all():
+        return found
+    others = [column[~some_P] for column in columns]
+    if of_each_group(design):
+        whole, _ = in_pieces(design, *others, moment, others[0].dtype)  # what leaves the floats, the caller looks for
+    else:
+        whole = _parts(lowered(*kind)(*others))
     parts = tuple(torch.empty_like(columns[0]) for _ in found)
     for part, of_some, of_whole in zip(parts, found, whole, strict=True):
         part[some_P], part[~some_P] = of_some, of_whole
     return parts
+
+
+def _with_verdicts(
+    design: Design, columns: Sequence[Tensor], present_PN: Tensor, moment: Moment | None, parts: tuple[Tensor, ...]
+) -> tuple[Tensor, ...]:
+    """What is left of a group is a group of verdicts: that is looked up, among so many answers as are left."""
+    read, size_P, advantage_PN = columns_read(design, *columns), present_PN.sum(-1), parts[0].clone()
+    for size in size_P[size_P > 0].unique().tolist():
+        known = table(design, size, columns[0].dtype, columns[0].device, moment)
+        place_H = ((size_P == size) & known.holds(read)).nonzero().squeeze(-1)
+        advantage_PN[place_H] = torch.where(present_PN[place_H], known.function(read[0][place_H]), 0)
+    if design.token is None:
+        return (advantage_PN,)
+    inputs = lowered_inputs(design, present_PN.shape[1], columns[0].dtype, columns[0].device, moment, ragged=True)
+    return (advantage_PN, *inputs(*columns, present_PN, advantage_PN))
 
 
 def drawn(
@@ -137,7 +175,7 @@ def present(
 
 
 def _refuse_overflow(design: Design, advantage_PN: Tensor, reward_PN: Tensor) -> None:
-    if not _finite(advantage_PN):
+    if not kernels.finite(advantage_PN):
         prompt, answer = (~advantage_PN.isfinite()).nonzero()[0].tolist()
         raise DesignError(
             f"design {design.name!r}: the advantage of prompt {prompt}, answer {answer} is "
@@ -173,36 +211,28 @@ def _refuse_shapes(design: Design, reward_PN: Tensor, score_PN: Tensor | None, s
             raise RewardError(f"{name!r} has shape {shape}, rewards {tuple(reward_PN.shape)}")
 
 
-def _finite(values: Tensor) -> bool:
-    """Reductions alone: a mask as large as the values would cost more than the design."""
-    return all(end.isfinite() for end in values.aminmax())
-
-
 def _refuse_unusable(
-    design: Design, reward_PN: Tensor, score_PN: Tensor | None, signal_PN: Mapping[str, Tensor]
-) -> Tensor | None:
-    """Raise the RewardError of the first number that cannot be used; return memory that was taken and is free again."""
+    design: Design, reward_PN: Tensor, what: str, score_PN: Tensor, signal_PN: Mapping[str, Tensor]
+) -> None:
+    """Raise the RewardError of the first number that cannot be used; `what` scores are called."""
     if not reward_PN.numel():
-        return None
-    finite, spare_PN = "Return a number for every answer.", None
-    if "r" in design.signals and not _finite(reward_PN):
+        return
+    finite = "Return a number for every answer."
+    if "r" in design.signals and not kernels.finite(reward_PN):
         _refuse(design, "reward", reward_PN, reward_PN.isfinite(), "is not a finite number", finite)
-    kind, score = ("reward", reward_PN) if score_PN is None else ("score", score_PN)
     if design.counts and not design.graded:
-        # x * x == x for 0, 1 and infinity alone.
-        spare_PN = torch.mul(score.detach(), score.detach())
-        if not torch.equal(spare_PN, score) or not _finite(score):
+        fine_PN = (score_PN == 0) | (score_PN == 1)
+        if not fine_PN.all():
             hint = (
                 "This design counts correct answers; round the reward in your reward function, say in the design\n"
                 "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
             )
-            _refuse(design, kind, score, (score == 0) | (score == 1), "is neither 0 nor 1", hint)
-    elif (design.counts or "score" in design.signals) and not _finite(score):
-        _refuse(design, kind, score, score.isfinite(), "is not a finite number", finite)
+            _refuse(design, what, score_PN, fine_PN, "is neither 0 nor 1", hint)
+    elif (design.counts or "score" in design.signals) and not kernels.finite(score_PN):
+        _refuse(design, what, score_PN, score_PN.isfinite(), "is not a finite number", finite)
     for name in design.inputs:
-        if not _finite(signal_PN[name]):
+        if not kernels.finite(signal_PN[name]):
             _refuse(design, name, signal_PN[name], signal_PN[name].isfinite(), "is not a finite number", finite)
-    return spare_PN
 
 
 def _refuse(design: Design, kind: str, values_PN: Tensor, fine_PN: Tensor, what: str, hint: str) -> None:
@@ -239,7 +269,7 @@ def token_advantage(
     function = lowered_token(design, N, dtype, moment)
     answer_B1 = [value.to(dtype).unsqueeze(-1) for value in answer_B]
     token_BT = function(token_logprob_BT, position_BT, mask_BT, *answer_B1)
-    if token_BT.numel() and not _finite(token_BT):
+    if token_BT.numel() and not kernels.finite(token_BT):
         answer, token = (~token_BT.isfinite()).nonzero()[0].tolist()
         raise DesignError(
             f"design {design.name!r}: the value of token {token}, answer {answer} of these {len(token_BT)} is "

@@ -2,9 +2,11 @@
 
 Everything is a ratio from one run on one device, of medians:
 
-    copy      the compiled function against `reward.clone()`, what a `draws:` section gives being there already
-    checked   the same with that, and with the checks of rewards around it, as a trainer calls it
-    compiled  the same function under torch.compile, with --compile
+    copy      the function of all formulas, for all groups, against `reward.clone()`; what a `draws:` section gives is
+              there already
+    checked   the design as a trainer calls it, against the same: with that and with the checks of rewards, and with
+              groups of verdicts looked up
+    compiled  the function, with groups of verdicts looked up, under torch.compile, with --compile
     by hand   against the same formula as one would write it in torch
     loop      how many times slower a Python loop over the prompts is, for 1,024 groups of 16: the answers of one
               prompt are picked from the batch, computed (by hand where there is a column for it) and put back
@@ -25,12 +27,14 @@ from torch import Tensor
 import shaping
 from shaping.compiled import lower
 from shaping.compiled.apply import drawn
+from shaping.compiled.looked_up import at_once
 from shaping.design import Design
 
 N = 16
 LOOPED = 1_024  # groups
 BUDGET = 0.5  # seconds for what is timed, if 15 calls fit
 DEFAULT = ("passk", "psr", "combination", "grpo", "grpo_sample_std", "dr_grpo", "rloo", "maxrl", "rs_grpo", "pkpo")
+KINDS = {"verdicts": "rewards 0 and 1", "graded": "graded rewards"}
 Batch = tuple[Tensor, ...]
 
 
@@ -74,14 +78,16 @@ BY_HAND: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-def bench(files: list[str], prompts: int, compile_too: bool) -> int:
+def bench(files: list[str], prompts: int, compile_too: bool, rewards: str = "verdicts") -> int:
+    """Print the table; `rewards` are verdicts, 0 and 1, or graded."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if not files:
         files = [f"configs/{name}.yaml" for name in DEFAULT]
-    reward_PN = _rewards(prompts, device)
+    reward_PN = _rewards(prompts, device, rewards)
     copy = partial(torch.clone, reward_PN)
     name = torch.cuda.get_device_name() if device == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    print(f"{prompts:,} groups of {N}, float32, {name}; a copy of the rewards takes {_seconds(copy)[0] * 1e3:.1f} ms\n")
+    taken = f"a copy of the rewards takes {_seconds(copy)[0] * 1e3:.1f} ms"
+    print(f"{prompts:,} groups of {N}, {KINDS[rewards]}, float32, {name}; {taken}\n")
     titles = ["copy", "checked", *(["compiled"] if compile_too else []), "by hand", "loop"]
     print(f"{'design':24}" + "".join(f"{title:>10}" for title in titles))
     for file in files:
@@ -89,14 +95,18 @@ def bench(files: list[str], prompts: int, compile_too: bool) -> int:
         moment = design.moment(0, 1) if design.clock else None
         function = lower.lowered(design, N, torch.float32, device, moment)
         by_hand = BY_HAND.get(Path(file).stem)
-        batch = _batch(design, prompts, device)
+        if rewards != "verdicts" and design.counts and not design.graded:
+            print(f"{design.name:24}  takes verdicts alone", flush=True)
+            continue
+        batch = _batch(design, reward_PN)
         alone = partial(function, *batch)
         row = [_ratio(alone, copy), _ratio(partial(_called, design, *batch), copy)]
         if compile_too:
             torch._dynamo.reset()
-            row.append(_ratio(partial(torch.compile(function), *batch), copy))
+            whole = at_once(design, N, torch.float32, reward_PN.device, moment)
+            row.append(_ratio(partial(torch.compile(whole), *batch), copy))
         row.append(_ratio(alone, partial(by_hand, reward_PN)) if by_hand else float("nan"))
-        small = _batch(design, LOOPED, device)
+        small = _batch(design, _rewards(LOOPED, device, rewards))
         looped = partial(_loop, by_hand or function, small[:1] if by_hand else small)
         row.append(_seconds(looped)[0] / _seconds(partial(function, *small))[0])  # in turn, caches would be cold
         cells = ["" if value != value else f"{value:,.0f}" if value >= 100 else f"{value:.2f}" for value in row]
@@ -104,19 +114,19 @@ def bench(files: list[str], prompts: int, compile_too: bool) -> int:
     return 0
 
 
-def _rewards(prompts: int, device: str) -> Tensor:
-    """A fifth of the answers correct, as 0 and 1."""
+def _rewards(prompts: int, device: str, kind: str) -> Tensor:
+    """A fifth of the answers correct, as 0 and 1; or numbers of which hardly two are the same."""
     generator = torch.Generator().manual_seed(0)
-    return (torch.rand(prompts, N, generator=generator) < 0.2).float().to(device)
+    share_PN = torch.rand(prompts, N, generator=generator).to(device)
+    return (share_PN < 0.2).float() if kind == "verdicts" else share_PN
 
 
-def _batch(design: Design, prompts: int, device: str) -> Batch:
+def _batch(design: Design, reward: Tensor) -> Batch:
     """What the compiled function takes."""
-    reward = _rewards(prompts, device)
-    signals = [100 * torch.rand(prompts, N).to(device) + 1 for _ in design.inputs]
+    signals = [100 * torch.rand(reward.shape).to(reward.device) + 1 for _ in design.inputs]
     moment = design.moment(0, 1) if design.clock else None
     answers = (reward, reward, *signals)
-    return (*answers, *(drawn(design, node, answers, moment, seed=0) for node in design.draws))
+    return (*answers, *(part for node in design.draws for part in drawn(design, node, answers, moment, seed=0)))
 
 
 def _called(design: Design, *batch: Tensor) -> Tensor:

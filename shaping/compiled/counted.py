@@ -19,12 +19,12 @@ from shaping import real
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, Span, located
 from shaping.groups.check import usable_sizes
-from shaping.groups.exact import counted_group, table
+from shaping.groups.exact import counted_group, table, verdict_pair
 from shaping.language.nodes import Node
 from shaping.language.reductions import whole
 from shaping.language.vocabulary import ANSWER
 from shaping.real import Real, Undefined, Unusable
-from shaping.work import spend
+from shaping.work import bounded, spend
 
 
 class Counted:
@@ -148,3 +148,19 @@ class Counted:
             case "max_without":
                 below = [Fraction(comb(j, k - 1), comb(n - 1, k)) for j in range(n)]
                 return [below, [Fraction(comb(j - 1, k - 1) if j else 0, comb(n - 1, k)) for j in range(n)]]
+
+
+def verdict_columns(design: Design, N: int, dtype: torch.dtype, moment: Moment | None) -> list[list[float]]:
+    """What a correct and a wrong answer gets in groups of verdicts, of which n_pos = 0..N are correct.
+
+    NaN where no exact value is at hand: where `correct:` takes 1 for wrong, where a value fits no float, where it would
+    be too much work. Such groups are computed as all others are, and refused there if they have to be.
+    """
+    counted, span, rows = Counted(design, N, dtype, moment, ragged=False), design.advantage.span, []
+    with bounded(design.source.path):
+        for n_pos in range(N + 1):
+            try:
+                rows.append([counted.rounded(value, span) for value in verdict_pair(design, N, n_pos, moment)])
+            except DesignError:
+                rows.append([math.nan, math.nan])
+    return [list(column) for column in zip(*rows, strict=True)]

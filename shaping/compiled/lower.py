@@ -66,6 +66,20 @@ def lowered_draws(
 
 
 @lru_cache(maxsize=1024)
+def lowered_inputs(
+    design: Design,
+    N: int,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+    moment: Moment | None = None,
+    ragged: bool = False,
+) -> fx.GraphModule:
+    """What the `token:` section reads of an answer: takes what `lowered` takes, and advantage_PN."""
+    with bounded(design.source.path):
+        return Lowering(design, N, dtype, moment, ragged).inputs_module().to(device)
+
+
+@lru_cache(maxsize=1024)
 def lowered_token(
     design: Design, N: int, dtype: torch.dtype = torch.float32, moment: Moment | None = None
 ) -> fx.GraphModule:
@@ -84,9 +98,13 @@ def verdict_function(design: Design, dtype: torch.dtype) -> fx.GraphModule:
 
 def source_code(design: Design, N: int) -> str:
     """What `Design.source_code` documents; of a design that changes over a run, its beginning."""
+    from shaping.compiled.looked_up import looks_up, table  # it is made of what stands here
+
     moment = design.moment(0, 1) if design.clock else None
     modules = [lowered_draws(design, node, N, moment=moment) for node in design.draws]
     modules.append(lowered(design, N, moment=moment))
+    if looks_up(design):
+        modules.append(table(design, N, moment=moment).function)
     return "\n\n".join(re.sub(r";  [\w= ]+ = None", "", module.code).strip() + "\n" for module in modules)
 
 

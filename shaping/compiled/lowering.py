@@ -44,7 +44,7 @@ class Lowering(Graph):
         self.cases = self.counts.cases
         self.signals: dict[str, fx.Node] = {}
         self.width = N  # values on the last axis
-        self.out: fx.Node | None = None  # memory for the result, if the caller has some
+        self.memory: list[fx.Node] = []  # for the result and for what is on the way, if the caller has some
         self.tables = True  # may n_pos be looked up? Not among the answers of a draw
 
     def module(self, with_none: Sequence[bool]) -> fx.GraphModule:
@@ -52,14 +52,15 @@ class Lowering(Graph):
         self.take_answers(self.design.inputs)
         looked_up = self.design.tabulated and self.design.counts and not self.ragged  # else scores may be anything
         if looked_up:
-            self.out = self.optional("out_PN")
+            self.take_memory()
         for i, node in enumerate(self.design.draws):
             drawn_PN = self.placeholder(f"drawn_{i}_PN")
             self.values[node] = Value(drawn_PN, self.placeholder(f"drawn_{i}_undefined_PN") if with_none[i] else None)
         if self.ragged:
             self.signals["present"] = self.placeholder("present_PN")
         if looked_up:
-            value = self.look_up(self.counts.advantage(), "advantage")
+            # The score itself, where it has to be a verdict; a truth of `correct:` as a number.
+            value = self.of_verdicts(self.counts.advantage(), self.correct_value())
         else:
             value = self.numeric(self.reached(self.design.advantage))
             if value in self.signals.values():  # the caller may write into the result, not into its own rewards
@@ -69,10 +70,28 @@ class Lowering(Graph):
             value = self.call(torch.where, self.signals["present"], value, 0)
         if self.design.token is None:
             return self.finished(value, "Advantage")
-        self.signals["A"] = value
+        return self.finished((value, *self.read_by_tokens(value)), "Advantage")
+
+    def inputs_module(self) -> fx.GraphModule:
+        """What the `token:` section reads of an answer, where the advantages are there already."""
+        self.take_answers(self.design.inputs)
+        if self.ragged:
+            self.signals["present"] = self.placeholder("present_PN")
+        return self.finished(self.read_by_tokens(self.placeholder("advantage_PN")), "TokenInputs")
+
+    def read_by_tokens(self, advantage: fx.Node) -> tuple[fx.Node, ...]:
+        self.signals["A"] = advantage
         inputs = token_inputs(self.design, self.N, self.moment)
-        read = [self.spread(self.numeric(self.reached(node))) for node in inputs]
-        return self.finished((value, *read), "Advantage")
+        return tuple(self.spread(self.numeric(self.reached(node))) for node in inputs)
+
+    def verdicts_module(self, columns: list[list[float]]) -> fx.GraphModule:
+        """Groups whose rewards are 0 and 1: verdict_PN → advantage_PN."""
+        verdict = self.placeholder("verdict_PN")
+        self.take_memory()
+        return self.finished(self.of_verdicts(columns, verdict), "OfVerdicts")
+
+    def take_memory(self) -> None:
+        self.memory = [self.optional("out_PN"), self.optional("spare_PN")]
 
     def take_answers(self, inputs: Sequence[str]) -> None:
         for signal, name in (("r", "reward_PN"), ("score", "score_PN")):
@@ -326,10 +345,21 @@ class Lowering(Graph):
         if len(parts) == 1:
             return parts[0]
         right_P1, wrong_P1 = parts
-        # Between floats of half the range a difference is a float too.
-        if isinstance(columns[0][0], bool) or max(map(abs, itertools.chain(*columns))) > 1e38:
+        if isinstance(columns[0][0], bool) or _far_apart(columns):
             return self.call(torch.where, self.correct(), right_P1, wrong_P1, name=name)
-        return self.call(kernels.pick, wrong_P1, right_P1, self.correct_value(), self.out, name=name)
+        return self.call(kernels.pick, wrong_P1, right_P1, self.correct_value(), name=name)
+
+    def of_verdicts(self, columns: list[list[float]], verdict: fx.Node) -> fx.Node:
+        """The whole advantage, of groups of 0 and 1: count, look up, pick."""
+        n_pos_P, parts = self.call(kernels.how_many_ones, verdict, name="n_pos_P"), []
+        for kind, column in zip(("correct", "wrong"), columns, strict=True):
+            entries = self.buffer(column, f"advantage_{kind}")
+            parts.append(self.call(kernels.entry, entries, n_pos_P, name=f"advantage_{kind}_P1"))
+        right_P1, wrong_P1 = parts
+        if _far_apart(columns):
+            correct = self.call(operator.ne, verdict, 0)
+            return self.call(torch.where, correct, right_P1, wrong_P1, name="advantage_PN")
+        return self.call(kernels.pick, wrong_P1, right_P1, verdict, *self.memory, name="advantage_PN")
 
     def correct(self) -> fx.Node:
         if "correct" not in self.signals:
@@ -352,3 +382,8 @@ class Lowering(Graph):
 
     def size_P(self) -> fx.Node:
         return self.call(torch.sum, self.signals["present"], -1)
+
+
+def _far_apart(columns: list[list[float]]) -> bool:
+    """Between floats of half the range a difference is a float too; between these it may not be."""
+    return max(map(abs, itertools.chain(*columns))) > 1e38
