@@ -8,7 +8,7 @@ rewards into advantages. Sure of: the file is whole. Not of: the mathematics
 from __future__ import annotations
 
 from collections.abc import Mapping as Names
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from os import PathLike
@@ -268,6 +268,18 @@ def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
     if not isinstance(text, str):
         raise DesignError(f"{path}: a design is text, not {type(text).__name__}")
     return _design(Source(path, text), params)
+
+
+def with_params(design: Design, params: Names[str, Fraction]) -> Design:
+    """The same design with other values of its parameters, for exact work; its text stays as it is.
+
+    >>> with_params(loads("params: {k: 4}\nadvantage: k * r"), {"k": Fraction(2)}).params["k"].value
+    Fraction(2, 1)
+    """
+    if all(design.params[name].value == value for name, value in params.items()):
+        return design
+    changed = {name: replace(param, value=params.get(name, param.value)) for name, param in design.params.items()}
+    return replace(design, sections=replace(design.sections, params=changed))
 
 
 def own_params(path: str, given: Names[str, T]) -> dict[str, T]:

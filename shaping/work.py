@@ -48,8 +48,8 @@ def is_bounded() -> bool:
 
 
 @contextmanager
-def bounded(path: str) -> Iterator[None]:
-    """Allow MAX_WORK to what is done here for the design at `path`; within another `bounded`, what that one has left.
+def bounded(path: str, most: int = MAX_WORK) -> Iterator[None]:
+    """Allow so much to what is done here for the design at `path`; within another `bounded`, what that one has left.
 
     Raises:
       TooMuch: it is not enough, or formulas are nested deeper than Python's stack.
@@ -57,7 +57,7 @@ def bounded(path: str) -> Iterator[None]:
     if _left.get() is not None:
         yield
         return
-    token = _left.set([MAX_WORK])
+    token = _left.set([most])
     try:
         yield
     except TooMuch as error:

@@ -8,7 +8,7 @@ of a long one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 
 from shaping import real
@@ -18,16 +18,15 @@ from shaping.groups.exact import advantages, counted_group, table, verdict
 from shaping.groups.facts import Answers, Case
 from shaping.groups.gaps import Gaps, refuse_gap
 from shaping.groups.ranges import Ranges
+from shaping.groups.run_points import moments
 from shaping.groups.witness import Witnesses, allowed
 from shaping.language.evaluate import Drawn, Group, constant
 from shaping.language.nodes import Draws, parts
-from shaping.language.params import Bound
+from shaping.language.params import Bound, not_whole
 from shaping.language.vocabulary import CONSTANT
 from shaping.real import Real, Undefined, Unusable
 from shaping.work import MAX_N, TooMuch, spend
 
-RUNS, MOMENTS = (16, 1_000), 16  # steps of the runs that are looked at, and at how many points of each
-PLACES = tuple(dict.fromkeys((steps * i // MOMENTS, steps) for steps in RUNS for i in range(MOMENTS + 1)))
 MAX_DRAWN = 65_536  # answers in all draws of a group, each with a place in memory: of 256 answers 256 draws of all
 
 
@@ -51,13 +50,6 @@ _LIMITS = (
     "design {!r} compares answers to the same prompt\nhint: sample at least 2 answers a prompt",
     "design {!r} is looked at for every number of correct ones\nhint: sample fewer answers a prompt",
 )
-
-
-def moments(design: Design) -> Iterator[Moment | None]:
-    """The points of a short and of a long run to look at: those that the design tells apart."""
-    if not design.clock:
-        return iter([None])
-    return iter(dict.fromkeys(design.moment(*place) for place in PLACES))
 
 
 def usable_sizes(design: Design, N: int, moment: Moment | None) -> list[int]:
@@ -151,32 +143,42 @@ def _try_a_group(design: Design, N: int, moment: Moment | None) -> None:
 
 
 def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
-    """Raise the DesignError of a parameter that is out of its range for groups of N."""
+    """Raise the DesignError of a parameter that is out of its range for groups of N, or a fraction where it counts."""
     broken = broken_bound(design, N, design.constants(moment))
     if broken is None:
         return
-    bound, *numbers = broken
-    value, low, high = map(real.show, numbers)
-    when = f", at step {moment.step} of a run of {moment.total_steps}" if moment else ""
-    message = f"{bound.name} = {value} is outside {low}..{high}, its range for groups of N = {N}{when}"
+    bound, value, ends = broken
     own = bound.name in design.params and bound.span.source == design.source
+    when = f", at step {moment.step} of a run of {moment.total_steps}" if moment else ""
+    if ends is None:
+        message, hint = not_whole(bound.name, real.show(value))
+        raise DesignError(located(bound.span, message + when, hint))
+    low, high = map(real.show, ends)
+    message = f"{bound.name} = {real.show(value)} is outside {low}..{high}, its range for groups of N = {N}{when}"
     hint = f"set it with {parameter(bound.name)}=..." if own else "set it under `use:`"
     if own and design.params[bound.name].schedule is not None:
         hint = f"keep it there: schedule: clip(..., {low}, {high})"
     raise DesignError(located(bound.span, message, hint))
 
 
-def broken_bound(design: Design, N: int, constants: Mapping[str, Real]) -> tuple[Bound, Real, Real, Real] | None:
-    """The first parameter that is out of its range for groups of N: its bound, value, low and high."""
+def broken_bound(
+    design: Design, N: int, constants: Mapping[str, Real]
+) -> tuple[Bound, Real, tuple[Real, Real] | None] | None:
+    """The first parameter that groups of N cannot have: its bound, value, and range; no range if it is a fraction."""
     names = {**constants, "N": Fraction(N)}
     for bound in design.bounds:
-        value, low, high = (constant(node, names) for node in (bound.value, bound.low, bound.high))
+        value = constant(bound.value, names)
+        if bound.whole and not (isinstance(value, Fraction) and value.denominator == 1):
+            return bound, value, None
+        if bound.low is None or bound.high is None:
+            continue
+        low, high = (constant(node, names) for node in (bound.low, bound.high))
         try:
             outside = real.compare(value, low) < 0 or real.compare(value, high) > 0
         except Unusable as error:
             raise DesignError(located(bound.span, f"the range of {bound.name!r}: {error.args[0]}")) from None
         if outside:
-            return bound, value, low, high
+            return bound, value, (low, high)
     return None
 
 

@@ -227,8 +227,8 @@ class Reader:
         node = base
         if param.schedule is not None:
             node = Named(param.name, _replaced(param.schedule, param.name, base), param.span)
-        if param.low is not None:
-            self.bounds.append(Bound(param.name, node, param.low, param.high, param.span))
+        if param.low is not None or param.whole:
+            self.bounds.append(Bound(param.name, node, param.low, param.high, param.span, param.whole))
         return node
 
     # ── Sections of a word, or of names ─────────────────────────────────────
