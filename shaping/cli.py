@@ -23,7 +23,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from shaping.design import load, loads, own_params
-from shaping.errors import DesignError, Source
+from shaping.errors import DesignError, Source, commanded
 from shaping.language.document import read_text
 from shaping.language.params import assignments
 from shaping.language.sections import problems
@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return options.run(options)
+        with commanded(PARAM):
+            return options.run(options)
     except DesignError as error:
         print(error, file=sys.stderr)
         return 1

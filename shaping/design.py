@@ -11,6 +11,7 @@ from collections.abc import Mapping as Names
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -170,8 +171,13 @@ class Design:
         """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
         from shaping.groups.check import check  # check.py reads designs, so it is known only once one is in use
 
+        refuse_size(self.source.path, N)
         with bounded(self.source.path):
             check(self, N)
+
+    def __reduce__(self) -> tuple:
+        """Pickled as its text, with parameters and used designs written into it, and read again: no file is needed."""
+        return loads, (self.resolved, self.source.path)
 
     def __call__(
         self,
@@ -201,7 +207,8 @@ class Design:
 
         Raises:
           RewardError: a value is NaN or infinite, or is no verdict though the
-            design counts correct answers; names prompt, answer and value.
+            design counts correct answers; names prompt, answer and value. Or
+            something is no tensor, no whole number, no signal that it may read.
           DesignError: the design has no value for some group of N answers, or a
             formula leaves the range of floats for these rewards.
 
@@ -212,7 +219,9 @@ class Design:
           tensor([[ 0.4472,  0.4472, -0.4472, -0.4472]])
         """
         from shaping.compiled.apply import evaluated  # late: reading a design must not import torch
+        from shaping.compiled.arguments import refuse_arguments
 
+        refuse_arguments(self, reward_PN, score_PN, signal_PN, {"step": step, "total_steps": total_steps, "seed": seed})
         result = evaluated(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed)
         return result[0] if self.token is not None else result
 
@@ -224,7 +233,14 @@ class Design:
         """
         from shaping.compiled.lower import source_code
 
+        refuse_size(self.source.path, N)
         return source_code(self, N)
+
+
+def refuse_size(path: str, N: object) -> None:
+    """Raise the DesignError of a size of groups that is no whole number."""
+    if isinstance(N, bool) or not hasattr(N, "__index__"):
+        raise DesignError(f"{path}: groups of {N!r} answers: N is a whole number, such as 16")
 
 
 def _reads_time(node: Node) -> bool:
@@ -242,6 +258,8 @@ def load(path: str | Path, /, **params: object) -> Design:
       >>> load("configs/passk.yaml", k=8).params["k"].value
       Fraction(8, 1)
     """
+    if not isinstance(path, str | PathLike):
+        raise DesignError(f"a design is loaded from the path of a file, not from {type(path).__name__} {path!r}")
     return _design(Source(str(path), read_text(path)), params)
 
 
@@ -251,6 +269,8 @@ def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
     >>> loads("advantage: r - mean(r)").name
     'design'
     """
+    if not isinstance(text, str):
+        raise DesignError(f"{path}: a design is text, not {type(text).__name__}")
     return _design(Source(path, text), params)
 
 

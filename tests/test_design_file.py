@@ -7,7 +7,7 @@ import pytest
 from samples import message
 
 import shaping
-from shaping.errors import DesignError
+from shaping.errors import DesignError, commanded
 from shaping.groups import exact
 
 # ---------------------------------------------------------------- where a formula stands
@@ -175,17 +175,17 @@ def test_no_parameter_is_mistaken_for_an_argument_of_ours(tmp_path, name):
     [
         (
             "four",
-            "parameter k:1:1: unknown name 'four' in 'params.k'\n  1 | four\n      ^^^^\n",
+            "k=:1:1: unknown name 'four' in 'params.k'\n  1 | four\n      ^^^^\n",
         ),
-        ("1 2", "parameter k:1:3: cannot read 'params.k' as a formula\n  1 | 1 2\n        ^\n"),
+        ("1 2", "k=:1:3: cannot read 'params.k' as a formula\n  1 | 1 2\n        ^\n"),
         (
             "",
-            "parameter k:1:1: cannot read 'params.k' as a formula\n  1 | \n      ^\n",
+            "k=:1:1: cannot read 'params.k' as a formula\n  1 | \n      ^\n",
         ),
-        (None, "parameter k:1:1: 'None' in 'params.k' is not a number of the language\n"),
-        (True, "parameter k:1:1: 'True' in 'params.k' is not a number of the language\n"),
-        (float("nan"), "parameter k:1:1: unknown name 'nan' in 'params.k'\n"),
-        ("8 # x", "parameter k:1:3: a comment inside 'params.k'\n"),
+        (None, "k=:1:1: 'None' in 'params.k' is not a number of the language\n"),
+        (True, "k=:1:1: 'True' in 'params.k' is not a number of the language\n"),
+        (float("nan"), "k=:1:1: unknown name 'nan' in 'params.k'\n"),
+        ("8 # x", "k=:1:3: a comment inside 'params.k'\n"),
     ],
 )
 def test_a_parameter_that_is_no_number_is_told_as_it_was_given(given, expected):
@@ -203,7 +203,7 @@ def test_a_parameter_of_thousands_of_digits_is_refused(given):
 def test_a_fraction_is_no_value_of_a_parameter_that_counts(k):
     number = F(k)
     assert message(PARAMS, k=k) == (
-        f"parameter k:1:1: k = {number} is no whole number, and 'k' counts\n"
+        f"k=:1:1: k = {number} is no whole number, and 'k' counts\n"
         f"  1 | {k}\n"
         f"      {'^' * len(str(k))}\n"
         "hint: a whole number; or `kind: real` for 'k'"
@@ -222,8 +222,16 @@ def test_a_parameter_out_of_its_range_is_told_once_the_group_is_known(k):
         f"d.yaml:3:16: k = {k} is outside 1..4, its range for groups of N = 4\n"
         "  3 |   k: {default: 4, range: [1, N]}   # draws\n"
         "                     ^\n"
-        "hint: set it with --param k=..., in a run --advantage-param"
+        "hint: set it with k=..."
     )
+
+
+@pytest.mark.parametrize("flag", ["--param", "--advantage-param"])
+def test_a_command_names_the_flag_that_sets_a_parameter(flag):
+    with commanded(flag):
+        with pytest.raises(DesignError, match=f"\nhint: set it with {flag} k=...$"):
+            shaping.loads(PARAMS, "d.yaml", k=9).check(4)
+        assert message(PARAMS, k="four").startswith(f"{flag} k=:1:1: unknown name 'four' in 'params.k'\n")
 
 
 def test_the_bounds_of_a_range_are_inside_it():

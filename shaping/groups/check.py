@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from shaping import real
 from shaping.design import Design, Moment
-from shaping.errors import DesignError, located
+from shaping.errors import DesignError, located, parameter
 from shaping.groups.exact import advantages, counted_group, table, verdict
 from shaping.groups.facts import Answers, Case
 from shaping.groups.gaps import Gaps, refuse_gap
@@ -155,7 +155,7 @@ def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
         raise DesignError(located(bound.span, message + when, hint))
     low, high = map(real.show, ends)
     message = f"{bound.name} = {real.show(value)} is outside {low}..{high}, its range for groups of N = {N}{when}"
-    hint = f"set it with --param {bound.name}=..., in a run --advantage-param" if own else "set it under `use:`"
+    hint = f"set it with {parameter(bound.name)}=..." if own else "set it under `use:`"
     if own and design.params[bound.name].schedule is not None:
         hint = f"keep it there: schedule: clip(..., {low}, {high})"
     raise DesignError(located(bound.span, message, hint))

@@ -27,7 +27,7 @@ from shaping.groups.interval import (
     negated,
 )
 from shaping.language.evaluate import Group
-from shaping.language.nodes import Apply, Name, Named, Node, Number, Reduce, parts
+from shaping.language.nodes import Apply, Draws, Name, Named, Node, Number, Reduce, parts
 from shaping.language.vocabulary import GROUP, SCOPES
 from shaping.work import spend
 
@@ -103,6 +103,8 @@ class Shapes:
                 return "name", name
             case Apply(function=function):
                 return self.applied(function.name, *inner)
+            case Draws(consecutive=consecutive):
+                return ("draws", consecutive, *inner)
             case Reduce(reduction=reduction):
                 options = reduction.name, node.where is not None, node.options, node.over, node.everyone
                 return ("reduce", *options, *inner)
@@ -259,13 +261,13 @@ class _Learned:
             case "power" if new.never_zero and self.ranges.find(b, self.answers).above_zero:
                 self.add(a, NONZERO)
             case "add":
-                self.add(a, applied("subtract", [new, self.ranges.find(b, self.answers)]))
-                self.add(b, applied("subtract", [new, self.ranges.find(a, self.answers)]))
+                self.add(a, _robust(applied("subtract", [new, self.ranges.find(b, self.answers)])))
+                self.add(b, _robust(applied("subtract", [new, self.ranges.find(a, self.answers)])))
             case "subtract":
                 if new.never_zero and (pair := self.shapes.extremes(a, b)) is not None:
                     self.put(pair, NONZERO, max(a.scope, b.scope, key=SCOPES.index))
-                self.add(a, applied("add", [new, self.ranges.find(b, self.answers)]))
-                self.add(b, applied("subtract", [self.ranges.find(a, self.answers), new]))
+                self.add(a, _robust(applied("add", [new, self.ranges.find(b, self.answers)])))
+                self.add(b, _robust(applied("subtract", [self.ranges.find(a, self.answers), new])))
             case "min" if new.above_zero:
                 for operand in operands:
                     self.add(operand, POSITIVE)
@@ -279,6 +281,18 @@ class _Learned:
             known = self.ranges.find(other, self.answers)
             if known.above_zero and (new.above_zero or new.below_zero):
                 self.add(one, POSITIVE if new.above_zero else negated(POSITIVE))
+
+
+def _robust(found: Range) -> Range:
+    """What is left of it in floats: from r - 0.1 > 0.2 follows r > 0, and r > 0.3 up to rounding alone."""
+    ends = (found.low, found.high)
+    if all(end is None or (isinstance(end, Fraction) and end.denominator == 1) for end in ends):
+        return found
+    if found.above_zero:
+        return POSITIVE
+    if found.below_zero:
+        return negated(POSITIVE)
+    return NOT_NEGATIVE if found.not_negative else negated(NOT_NEGATIVE) if found.not_positive else EVERYTHING
 
 
 def _centred(a: Node, b: Node) -> bool:

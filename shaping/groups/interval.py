@@ -61,6 +61,19 @@ def point(values: Sequence[Real]) -> Range:
     return Range(low, high, hole=all(real.sign(value) for value in values))
 
 
+def vanishing(a: Range) -> Range:
+    """The same, with 0 in it where an end is so small that float32 makes it 0: 1e-60 guards nothing."""
+    low = ZERO if a.above_zero and _is_tiny(a.low) else a.low
+    high = ZERO if a.below_zero and _is_tiny(a.high) else a.high
+    if a.low is not None and a.high is not None and not (a.above_zero or a.below_zero):
+        return replace(a, hole=a.hole and not (_is_tiny(a.low) or _is_tiny(a.high)))
+    return a if (low, high) == (a.low, a.high) else Range(low, high)
+
+
+def _is_tiny(end: Real | None) -> bool:
+    return isinstance(end, Fraction) and end != 0 and end.numerator.bit_length() - end.denominator.bit_length() < -149
+
+
 def least(values: Sequence[Real]) -> Real:
     best = values[0]
     for value in values[1:]:

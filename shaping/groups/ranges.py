@@ -14,7 +14,7 @@ from fractions import Fraction
 
 from shaping import real
 from shaping.groups.facts import Answers, Shapes, all_answers, joined, learn
-from shaping.groups.interval import EVERYTHING, Range, applied, either, meet, point
+from shaping.groups.interval import EVERYTHING, Range, applied, either, meet, point, vanishing
 from shaping.language.nodes import Apply, Choose, Fallback, Name, Named, Node, Reduce
 from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP
 from shaping.real import Undefined, Unusable
@@ -56,7 +56,7 @@ class Ranges:
 
     def found(self, node: Node, answers: Answers) -> Range:
         if node.counted:
-            return point([group.value(node, kind) for group, kind in answers.cases])
+            return vanishing(point([group.value(node, kind) for group, kind in answers.cases]))
         match node:
             case Name(name=name):
                 return _SIGNALS.get(name, EVERYTHING)

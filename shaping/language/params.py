@@ -20,7 +20,7 @@ from collections.abc import Mapping as Names
 from dataclasses import dataclass
 from fractions import Fraction
 
-from shaping.errors import DesignError, Source, Span, located, names_hint
+from shaping.errors import DesignError, Source, Span, located, names_hint, parameter
 from shaping.language.document import Items, Mapping, Scalar, Value
 from shaping.language.evaluate import constant
 from shaping.language.expression import parse
@@ -87,7 +87,7 @@ def read_params(
         whole = _is_whole(name, kind, number, value, reaches=_reaches_N(high) and schedule is None)
         if name in chosen:
             try:
-                given = Source(f"parameter {name}", str(chosen[name]))
+                given = Source(f"{parameter(name)}=", str(chosen[name]))
             except ValueError:  # Python does not print a whole number of more than 4,300 digits
                 raise DesignError(f"{source.path}: parameter {name!r} is set to a number too long to write") from None
             number = _number(given.text, name, given.span)

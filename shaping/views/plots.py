@@ -35,11 +35,11 @@ def writable(path: str) -> Path:
     """
     out = Path(path)
     if out.suffix not in SUFFIXES:
-        raise DesignError(f"-o {path}: a picture is one of {', '.join(SUFFIXES)}")
+        raise DesignError(f"{path}: a picture is one of {', '.join(SUFFIXES)}")
     if not out.parent.is_dir():
-        raise DesignError(f"-o {path}: there is no folder {out.parent}")
+        raise DesignError(f"{path}: there is no folder {out.parent}")
     if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise DesignError(f"-o {path}: cannot be written")
+        raise DesignError(f"{path}: cannot be written")
     return out
 
 

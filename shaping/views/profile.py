@@ -16,7 +16,7 @@ import numpy as np
 
 from shaping import real
 from shaping.design import Design, load, own_params
-from shaping.errors import DesignError
+from shaping.errors import DesignError, parameter
 from shaping.groups import push
 from shaping.groups.exact import Pair, verdict_pair
 from shaping.groups.rows import beyond_verdicts
@@ -97,7 +97,7 @@ def all_curves(paths: Sequence[str], N: int, params: Mapping[str, Sequence[str]]
             design = load(path, **dict(zip(mine, values, strict=True)))
             found.append(curves(design, N, varied))
     for name in params.keys() - used:
-        raise DesignError(f"--param {name}: none of these designs has a parameter {name!r}")
+        raise DesignError(f"{parameter(name)}: none of these designs has a parameter {name!r}")
     return found
 
 

@@ -94,9 +94,9 @@ def _target(out: str, found: list[str]) -> Path:
     """The file to be replaced; the page is put beside it first."""
     target = Path(out).resolve()
     if target in [Path(path).resolve() for path in found]:
-        raise DesignError(f"{out}: is one of the designs\nhint: name another file: -o report.html")
+        raise DesignError(f"{out}: is one of the designs\nhint: name another file, such as report.html")
     if target.exists() and not target.is_file():
-        raise DesignError(f"{out}: is no file\nhint: name one: -o report.html")
+        raise DesignError(f"{out}: is no file\nhint: name one, such as report.html")
     if not target.parent.is_dir():
         raise DesignError(f"{out}: there is no folder {target.parent}")
     if target.exists() and not os.access(target, os.W_OK):
