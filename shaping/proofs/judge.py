@@ -32,6 +32,7 @@ class Judgement:
     how: str  # proved, exhausted, searched, refuted, undecided
     over: str
     error: str = ""  # of one that did not pass: place, caret and counterexample
+    unseen: str = ""  # what was not looked at
 
     @property
     def word(self) -> str:
@@ -64,7 +65,8 @@ def refuse_unsound(design: Design) -> None:
 def judgement(path: str, verdict: Verdict) -> Judgement:
     claim = verdict.claim
     error = "" if verdict.passed else message(claim, verdict)
-    return Judgement(path, claim.text, verdict.passed, verdict.how, verdict.scope, error)
+    unseen = ", ".join(verdict.unseen) if verdict.holds else ""
+    return Judgement(path, claim.text, verdict.passed, verdict.how, verdict.over, error, unseen)
 
 
 def message(claim: Claim, verdict: Verdict) -> str:
@@ -115,6 +117,7 @@ def report(judgements: list[Judgement]) -> str:
             lines.append(each.error)
         else:
             lines.append(f"  {each.word:10} {each.claim}\n{'':13}{each.over}")
+            lines += [f"{'':13}not looked at: {each.unseen}"] if each.unseen else []
     return "\n".join(lines)
 
 
