@@ -111,9 +111,8 @@ def running_sums(terms: Sequence[Real]) -> list[float]:
 def logs(bernstein: Sequence[Real], p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The sign of w and log |w|, -inf where it is 0, at each p strictly between 0 and 1; q = 1 - p."""
     n, b = len(bernstein) - 1, np.array(floats(tuple(bernstein)))
-    m = np.arange(n + 1)
     with np.errstate(divide="ignore"):
-        terms = _log_combs(n) + np.log(p)[:, None] * m + np.log(q)[:, None] * (n - m) + np.log(np.abs(b))
+        terms = log_chances(n, p, q) + np.log(np.abs(b))
     top = terms.max(axis=1)
     top = np.where(np.isfinite(top), top, 0.0)
     scaled = np.exp(terms - top[:, None])
@@ -133,6 +132,12 @@ def values(bernstein: Sequence[Real], p: np.ndarray) -> np.ndarray:
     inside = np.clip(p, 1e-300, 1 - 2.0**-53)
     signs, found = logs(bernstein, inside, 1 - inside)
     return np.array([ends.get(float(x), y) for x, y in zip(p, signs * np.exp(found), strict=True)])
+
+
+def log_chances(n: int, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """log C(n, m) p^m q^(n - m), a row for each p strictly between 0 and 1."""
+    m = np.arange(n + 1)
+    return _log_combs(n) + np.log(p)[:, None] * m + np.log(q)[:, None] * (n - m)
 
 
 @lru_cache(maxsize=8)

@@ -10,8 +10,9 @@ answers are correct, changes the variance and not the mean:
     optimal        least variance of the gradient in the logit of p, averaged over p with a Beta density. All wrong
                    answers are one there (dynamics.py), so that it pushes groups without a success as well
 
-phi is written with binomials where that holds for every N and parameter; else as numbers for this N, and then the
-range of a parameter `made_for` refuses any other. What is written is read back and has to give what was derived.
+phi is written with binomials where that holds for every N and parameter; else as numbers for this N. The range of a
+parameter `made_for` refuses any other N wherever a number was worked out for one, and so do the ranges of parameters.
+What is written is read back and has to give what was derived.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
+from decimal import ROUND_UP, Decimal, localcontext
 from fractions import Fraction
 
 from shaping.design import loads
@@ -26,10 +28,11 @@ from shaping.errors import DesignError, Source, located, names_hint
 from shaping.groups.exact import verdict_pair
 from shaping.language.document import Items, Scalar, read, read_text
 from shaping.language.params import read_params
-from shaping.objectives.baselines import optimal
+from shaping.objectives.baselines import FEW, degree, optimal
 from shaping.objectives.closed import MAX_FORMULA, MAX_SUMMANDS, indicators, newton
 from shaping.objectives.goal import Goal
-from shaping.real import Real, multiply, nearest, subtract
+from shaping.objectives.minimax import ENOUGH, Nearest, interval
+from shaping.real import Real, multiply, nearest, subtract, told
 from shaping.work import MAX_N
 
 BASELINES = {
@@ -40,6 +43,7 @@ BASELINES = {
 WIDTH = 118
 DIGITS = 6  # of an optimal baseline without short fractions
 LONG = 400  # characters of an exact one
+MAX_TABLE, SHORT = 100, 4  # answers of a design in numbers; degree of a baseline that is short for any N
 
 
 def derive(
@@ -48,6 +52,7 @@ def derive(
     baseline: str = "others_mean",
     params: Mapping[str, object] | None = None,
     weighting: tuple[int, int] = (1, 1),
+    non_negative: bool = False,
 ) -> str:
     """The text of a design whose mean gradient is that of an objective.
 
@@ -56,6 +61,8 @@ def derive(
         group is paid, over n_pos, n_neg, N and params: 'phi: 1 if n_pos > 1 else 0'.
       baseline: 'none', 'others_mean' or 'optimal'.
       weighting: of 'optimal': the Beta density over p, two whole numbers from 1; (1, 1) is uniform.
+      non_negative: of all designs in which a correct answer gets no less than a wrong one whose group has the same
+        others; where the objective needs more than that, the nearest of them.
 
     Raises:
       DesignError: the text cannot be read, has no value, or no estimate from N - 1 answers that others_mean could be.
@@ -83,17 +90,23 @@ def derive(
         raise DesignError(f"a group of {N} compares nothing: derive for groups of 2 or more")
     if N > MAX_N:
         raise DesignError(f"groups of more than {MAX_N:,} answers are not derived for: smaller groups, with --n")
-    return _written(Goal(text, N, params or {}), baseline, weighting)
+    if non_negative and text.lstrip().startswith("phi:"):
+        raise DesignError("non_negative is about an objective; `phi:` says itself what a group is paid")
+    with told("objective"):
+        goal = Goal(text, N, params or {}, non_negative)
+        _refuse_long(goal, baseline)
+        return _written(goal, baseline, weighting)
 
 
 def derive_file(path: str, N: int, chosen: Mapping[str, object]) -> str:
-    """`derive` of what a file says: `objective:` or `phi:`, and, if it has them, `baseline:`, `weighting:`, `params:`.
+    """`derive` of what a file says: `objective:` or `phi:`, and, if it has them, `baseline:`, `weighting:`,
+    `non_negative:` and `params:`.
 
     Raises:
       DesignError: it says something else, or what it says cannot be derived.
     """
     top = read(Source(path, read_text(path)))
-    top.only(("name", "objective", "phi", "baseline", "weighting", "params"), "of an objective")
+    top.only(("name", "objective", "phi", "baseline", "weighting", "non_negative", "params"), "of an objective")
     given = [key for key in ("objective", "phi") if key in top.entries]
     if len(given) != 1:
         raise DesignError(f"{path}: one of `objective:` and `phi:` is needed\nhint: objective: pass_at(k)")
@@ -103,11 +116,26 @@ def derive_file(path: str, N: int, chosen: Mapping[str, object]) -> str:
     pair = [part.text for part in weighting.items if isinstance(part, Scalar)] if isinstance(weighting, Items) else []
     if weighting is not None and not (len(pair) == 2 and all(each.isdecimal() for each in pair)):
         raise DesignError(located(weighting.span, "a weighting is two whole numbers", "weighting: [1, 1] is uniform"))
+    only = top.get("non_negative")
+    if only is not None and not (isinstance(only, Scalar) and only.text in ("yes", "no")):
+        raise DesignError(located(only.span, "`non_negative:` is yes or no"))
     params, _ = read_params(top.get("params"), chosen, Source(path, read_text(path)))
     text = scalar.text if given[0] == "objective" else f"phi: {scalar.text}"
     word = baseline.text if baseline is not None else "others_mean"
     values = {name: param.value for name, param in params.items()}
-    return derive(text, N, word, values, tuple(map(int, pair)) if pair else (1, 1))
+    weights = tuple(map(int, pair)) if pair else (1, 1)
+    return derive(text, N, word, values, weights, only is not None and only.text == "yes")
+
+
+def _refuse_long(goal: Goal, baseline: str) -> None:
+    """Raise the DesignError of numbers that would be longer than a design may be, before they are worked out."""
+    long = goal.form is None or (baseline == "optimal" and not 0 <= (degree(goal.phi) or FEW) <= SHORT)
+    if long and goal.N > MAX_TABLE:
+        what = "its optimal baseline is" if goal.form else "it is"
+        hint = f"groups of up to {MAX_TABLE}" + (", or another baseline" if goal.form else "")
+        raise DesignError(
+            f"{goal.text}: {what} written number by number, too long a design for groups of {goal.N}\nhint: {hint}"
+        )
 
 
 # ── The file ────────────────────────────────────────────────────────────────
@@ -132,7 +160,7 @@ def _written(goal: Goal, baseline: str, weighting: tuple[int, int]) -> str:
     params = _params(goal, free, baseline)
     lines += ["params:", *params] if params else []
     lines += ["", "let:", *(line for name, body in lets.items() for line in _entry(name, body)), "", *advantage]
-    lines += ["", *_claims(goal, free)] if goal.exact and not goal.of_group else []
+    lines += ["", *_claims(goal, free, baseline)] if goal.exact and not goal.of_group else []
     text = "\n".join(lines) + "\n"
     _read_back(text, goal, others)
     return text
@@ -148,15 +176,66 @@ def _header(goal: Goal, baseline: str, weighting: tuple[int, int]) -> list[str]:
         first = f"Unbiased for {goal.text}, {chance}: the mean gradient is that of it."
         estimate = "phi is its unbiased estimate from the group's N answers"
     else:
-        first = f"Near {goal.text}, {chance}, which no design is unbiased for in groups of {N}: {goal.gap()}."
-        estimate = "phi is the mean of it over what p may be after the group's answers, p uniform before them"
+        which = "no design without a negative D" if goal.non_negative else "no design"
+        first = f"Near {goal.text}, {chance}, which {which} is unbiased for in groups of {N}: {gap(goal.near, N)}."
+        estimate = "phi is what a group has to be paid for that weight"
     how = BASELINES[baseline]
     if baseline == "optimal":
         how += f" ({'uniform in p' if weighting == (1, 1) else f'p from Beta{weighting}'}, {at})"
     second = f"Derived: A = N (phi - b), where {estimate}, and {how}."
     third = "For rewards of 0 and 1. Not for graded rewards"
-    third += "." if goal.form else f", nor for other groups: as numbers for {at}."
-    return [f"# {line}" for each in (first, second, third) for line in textwrap.wrap(each, WIDTH - 2)]
+    third += f", nor for other groups: as numbers for {at}." if _pinned(goal, baseline) else "."
+    return [f"# {line}" for each in (first, *_ways(goal), second, third) for line in textwrap.wrap(each, WIDTH - 2)]
+
+
+def gap(near: Nearest, N: int) -> str:
+    """
+    >>> gap(Nearest([], True, 0.003456, 7), 8)
+    'the weight w is within 0.35 % of its derivative for p from 1/8 to 7/8'
+    """
+    low, high = interval(N)
+    of = "its derivative" if near.relative else "its steepest derivative,"
+    return f"the weight w is within {_percent(near.gap)} of {of} for p from {low} to {high}"
+
+
+def _percent(share: float) -> str:
+    """Two digits, rounded up."""
+    with localcontext(prec=2, rounding=ROUND_UP):
+        return f"{float(+Decimal(100 * share)):g} %"
+
+
+def _ways(goal: Goal) -> list[str]:
+    """Of which designs it is the nearest, and what it does to wrong answers."""
+    near, N, difference = goal.near, goal.N, "D = A_correct(m + 1) - A_wrong(m), m correct among the other answers,"
+    if near is None:
+        falls = not goal.of_group and goal.phi[0] > goal.phi[-1] and goal.phi == sorted(goal.phi, reverse=True)
+        return ["It falls as p rises: a wrong answer gets more than a correct one."] if falls else []
+    one, gaps = min(near.weight), "(minimax: by the largest gap there)"
+    if near.gap < 2 * ENOUGH:
+        lines = [f"No design of groups of {N} is nearer as far as float32 can tell {gaps}."]
+    elif near.degree < N - 1:
+        lines = [
+            f"None whose w has degree {near.degree} is nearer {gaps}; of a higher degree are nearer ones, with advantages "
+            "of 1,000,000 times its derivative."
+        ]
+    elif goal.non_negative:
+        lines = [f"No design of groups of {N} without a negative {difference.rstrip(',')} is nearer {gaps}."]
+    else:
+        lines = [f"No design of groups of {N} is nearer {gaps}."]
+    if one < 0 < max(near.weight):
+        ends = f"{float(one):.3g} to {float(max(near.weight)):.3g}"
+        lines.append(
+            f"{difference} goes from {ends}: where it is negative a wrong answer gets more than a correct one. "
+            "--non-negative has none of that, and a larger gap."
+        )
+    elif one < 0:
+        lines.append("It falls as p rises: a wrong answer gets more than a correct one.")
+    return lines
+
+
+def _pinned(goal: Goal, baseline: str) -> bool:
+    """Does it hold numbers that were worked out for one N and one setting of the parameters?"""
+    return goal.form is None or baseline == "optimal"
 
 
 def _slug(goal: Goal, baseline: str) -> str:
@@ -169,9 +248,11 @@ def _params(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str
     N, form, others = goal.N, goal.form, baseline == "others_mean"
     lines = []
     for name, number in free.items():
-        drawn = f"{{default: {number}, range: [1, {'N - 1' if others else 'N'}]}}"
-        lines.append(f"  {name}: {drawn if name in form.exponents else number}")
-    if form is None:
+        ends = f"1, {'N - 1' if others else 'N'}" if name in form.exponents else ""
+        if baseline == "optimal":
+            ends = f"{number}, {number}"
+        lines.append(f"  {name}: {{default: {number}, range: [{ends}]}}" if ends else f"  {name}: {number}")
+    if _pinned(goal, baseline):
         lines.append(f"  made_for: {{default: {N}, range: [{N}, {N} if N == {N} else 0]}}      # numbers for N = {N}")
     elif (least := form.least + others) > 2:
         lines.append(
@@ -180,12 +261,14 @@ def _params(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str
     return lines
 
 
-def _claims(goal: Goal, free: Mapping[str, Fraction]) -> list[str]:
+def _claims(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str]:
     text = goal.text
     for name, number in goal.numbers.items():
         if name not in free:
-            text = re.sub(rf"\b{name}\b", f"({number})" if number.denominator > 1 else str(number), text)
-    claim = text if goal.form else f'{{objective: "{text}", when: {{N: {goal.N}}}}}'
+            text = re.sub(rf"\b{name}\b", f"({number})" if number.denominator > 1 or number < 0 else str(number), text)
+    if not _pinned(goal, baseline):
+        return ["claims:", f'  - unbiased_for: "{text}"' if text.startswith("-") else f"  - unbiased_for: {text}"]
+    claim = f'{{objective: "{text}", when: {{N: {goal.N}}}}}'
     return ["claims:", f"  - unbiased_for: {claim}"]
 
 
