@@ -68,11 +68,11 @@ def _precise(bernstein: Sequence[Real], p: Fraction) -> mpmath.mpf:
     n, precision = len(bernstein) - 1, 256
     while precision <= MAX_PRECISION:
         with mpmath.workprec(precision):
-            x = _mpf(p, precision)
+            x = mpf_of(p, precision)
             ratio, term = x / (1 - x), (1 - x) ** n
             found = size = mpmath.mpf(0)
             for m, b in enumerate(bernstein):
-                part = term * _mpf(b, precision)
+                part = term * mpf_of(b, precision)
                 found, size = found + part, size + abs(part)
                 term = term * ratio * (n - m) / (m + 1)
             if abs(found) > size * mpmath.ldexp(1, 80 - precision):
@@ -81,7 +81,8 @@ def _precise(bernstein: Sequence[Real], p: Fraction) -> mpmath.mpf:
     return mpmath.mpf(0)
 
 
-def _mpf(value: Real, precision: int) -> mpmath.mpf:
+def mpf_of(value: Real, precision: int) -> mpmath.mpf:
+    """To that many bits."""
     if isinstance(value, Fraction):
         return mpmath.mpf(value.numerator) / value.denominator
     for low, high in enclosures(value):
@@ -99,7 +100,7 @@ def running_sums(terms: Sequence[Real]) -> list[float]:
     with mpmath.workprec(SUMMED):
         found, size, sums = mpmath.mpf(0), mpmath.mpf(0), [0.0]
         for term in terms:
-            part = _mpf(term, SUMMED)
+            part = mpf_of(term, SUMMED)
             found, size = found + part, size + abs(part)
             sums.append(float(found) if abs(found) > size * mpmath.ldexp(1, 80 - SUMMED) else 0.0)
         return sums
@@ -206,6 +207,6 @@ def _whole(bernstein: tuple[Real, ...]) -> list[int]:
         common = lcm(*(b.denominator for b in bernstein))
         return [int(b * common) for b in bernstein]
     with mpmath.workprec(FIXED):
-        numbers = [_mpf(b, FIXED) for b in bernstein]
+        numbers = [mpf_of(b, FIXED) for b in bernstein]
         top = max(map(abs, numbers))
         return [int(mpmath.nint(mpmath.ldexp(x / top, FIXED // 2))) for x in numbers]

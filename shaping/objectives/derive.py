@@ -20,7 +20,6 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Mapping
-from decimal import ROUND_UP, Decimal, localcontext
 from fractions import Fraction
 
 from shaping.design import loads
@@ -31,16 +30,10 @@ from shaping.language.params import read_params
 from shaping.objectives.baselines import FEW, degree, optimal
 from shaping.objectives.closed import MAX_FORMULA, MAX_SUMMANDS, indicators, newton
 from shaping.objectives.goal import Goal
-from shaping.objectives.minimax import ENOUGH, Nearest, interval
+from shaping.objectives.header import BASELINES, WIDTH, header, pinned
 from shaping.real import Real, multiply, nearest, subtract, told
 from shaping.work import MAX_N
 
-BASELINES = {
-    "none": "b is 0",
-    "others_mean": "b is the same from the other N - 1 answers alone",
-    "optimal": "b has the least variance of all that see the other answers alone, in the logit of p",
-}
-WIDTH = 118
 DIGITS = 6  # of an optimal baseline without short fractions
 LONG = 400  # characters of an exact one
 MAX_TABLE, SHORT = 100, 4  # answers of a design in numbers; degree of a baseline that is short for any N
@@ -156,7 +149,7 @@ def _written(goal: Goal, baseline: str, weighting: tuple[int, int]) -> str:
         sides = (f"  {side}: N * (phi - b_{side})" for side in ("correct", "wrong"))
         advantage = ["advantage:", *sides]
     free = {name: number for name, number in goal.numbers.items() if form and name in form.names}
-    lines = [*_header(goal, baseline, weighting), "", f"name: {_slug(goal, baseline)}"]
+    lines = [*header(goal, baseline, weighting), "", f"name: {_slug(goal, baseline)}"]
     params = _params(goal, free, baseline)
     lines += ["params:", *params] if params else []
     lines += ["", "let:", *(line for name, body in lets.items() for line in _entry(name, body)), "", *advantage]
@@ -164,78 +157,6 @@ def _written(goal: Goal, baseline: str, weighting: tuple[int, int]) -> str:
     text = "\n".join(lines) + "\n"
     _read_back(text, goal, others)
     return text
-
-
-def _header(goal: Goal, baseline: str, weighting: tuple[int, int]) -> list[str]:
-    N, at = goal.N, ", ".join([f"N = {goal.N}", *(f"{name} = {number}" for name, number in goal.numbers.items())])
-    chance = "the chance that an answer is correct" if goal.text == "p" else "p the chance that an answer is correct"
-    if goal.of_group:
-        first = f"Unbiased for the mean of phi, {goal.text}: what a group with n_pos correct answers is paid."
-        estimate = "phi is as given"
-    elif goal.exact:
-        first = f"Unbiased for {goal.text}, {chance}: the mean gradient is that of it."
-        estimate = "phi is its unbiased estimate from the group's N answers"
-    else:
-        which = "no design without a negative D" if goal.non_negative else "no design"
-        first = f"Near {goal.text}, {chance}, which {which} is unbiased for in groups of {N}: {gap(goal.near, N)}."
-        estimate = "phi is what a group has to be paid for that weight"
-    how = BASELINES[baseline]
-    if baseline == "optimal":
-        how += f" ({'uniform in p' if weighting == (1, 1) else f'p from Beta{weighting}'}, {at})"
-    second = f"Derived: A = N (phi - b), where {estimate}, and {how}."
-    third = "For rewards of 0 and 1. Not for graded rewards"
-    third += f", nor for other groups: as numbers for {at}." if _pinned(goal, baseline) else "."
-    return [f"# {line}" for each in (first, *_ways(goal), second, third) for line in textwrap.wrap(each, WIDTH - 2)]
-
-
-def gap(near: Nearest, N: int) -> str:
-    """
-    >>> gap(Nearest([], True, 0.003456, 7), 8)
-    'the weight w is within 0.35 % of its derivative for p from 1/8 to 7/8'
-    """
-    low, high = interval(N)
-    of = "its derivative" if near.relative else "its steepest derivative,"
-    return f"the weight w is within {_percent(near.gap)} of {of} for p from {low} to {high}"
-
-
-def _percent(share: float) -> str:
-    """Two digits, rounded up."""
-    with localcontext(prec=2, rounding=ROUND_UP):
-        return f"{float(+Decimal(100 * share)):g} %"
-
-
-def _ways(goal: Goal) -> list[str]:
-    """Of which designs it is the nearest, and what it does to wrong answers."""
-    near, N, difference = goal.near, goal.N, "D = A_correct(m + 1) - A_wrong(m), m correct among the other answers,"
-    if near is None:
-        falls = not goal.of_group and goal.phi[0] > goal.phi[-1] and goal.phi == sorted(goal.phi, reverse=True)
-        return ["It falls as p rises: a wrong answer gets more than a correct one."] if falls else []
-    one, gaps = min(near.weight), "(minimax: by the largest gap there)"
-    if near.gap < 2 * ENOUGH:
-        lines = [f"No design of groups of {N} is nearer as far as float32 can tell {gaps}."]
-    elif near.degree < N - 1:
-        lines = [
-            f"None whose w has degree {near.degree} is nearer {gaps}; of a higher degree are nearer ones, with advantages "
-            "of 1,000,000 times its derivative."
-        ]
-    elif goal.non_negative:
-        lines = [f"No design of groups of {N} without a negative {difference.rstrip(',')} is nearer {gaps}."]
-    else:
-        lines = [f"No design of groups of {N} is nearer {gaps}."]
-    if one < 0 < max(near.weight):
-        ends = f"{float(one):.3g} to {float(max(near.weight)):.3g}"
-        lines.append(
-            f"{difference} goes from {ends}: where it is negative a wrong answer gets more than a correct one. "
-            "--non-negative has none of that, and a larger gap."
-        )
-    elif one < 0:
-        lines.append("It falls as p rises: a wrong answer gets more than a correct one.")
-    return lines
-
-
-def _pinned(goal: Goal, baseline: str) -> bool:
-    """Does it hold numbers that were worked out for one N and one setting of the parameters?"""
-    return goal.form is None or baseline == "optimal"
 
 
 def _slug(goal: Goal, baseline: str) -> str:
@@ -252,7 +173,7 @@ def _params(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str
         if baseline == "optimal":
             ends = f"{number}, {number}"
         lines.append(f"  {name}: {{default: {number}, range: [{ends}]}}" if ends else f"  {name}: {number}")
-    if _pinned(goal, baseline):
+    if pinned(goal, baseline):
         lines.append(f"  made_for: {{default: {N}, range: [{N}, {N} if N == {N} else 0]}}      # numbers for N = {N}")
     elif (least := form.least + others) > 2:
         lines.append(
@@ -266,7 +187,7 @@ def _claims(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str
     for name, number in goal.numbers.items():
         if name not in free:
             text = re.sub(rf"\b{name}\b", f"({number})" if number.denominator > 1 or number < 0 else str(number), text)
-    if not _pinned(goal, baseline):
+    if not pinned(goal, baseline):
         return ["claims:", f'  - unbiased_for: "{text}"' if text.startswith("-") else f"  - unbiased_for: {text}"]
     claim = f'{{objective: "{text}", when: {{N: {goal.N}}}}}'
     return ["claims:", f"  - unbiased_for: {claim}"]

@@ -44,7 +44,8 @@ def unmasked(node: Node, constants: Mapping[str, Real]) -> list[Fraction] | None
     if guess is None:
         return None
     try:
-        left = _form(node, constants) - sum(sympy.Rational(a.numerator, a.denominator) / (1 + T) ** j for j, a in enumerate(guess))
+        terms = (sympy.Rational(a.numerator, a.denominator) / (1 + T) ** j for j, a in enumerate(guess))
+        left = _form(node, constants) - sum(terms)
         return guess if sympy.simplify(sympy.expand(sympy.together(left))) == 0 else None
     except (powers.TooLarge, Unusable):
         return None
@@ -71,7 +72,8 @@ def _guessed(node: Node, constants: Mapping[str, Real]) -> list[Fraction] | None
             power = [a - at * b for a, b in zip([mpmath.mpf(0), *power], [*power, mpmath.mpf(0)], strict=True)]
             power[0] += c
         found = [Fraction(*map(int, mpmath.libmp.to_rational(a._mpf_))).limit_denominator(MAX_BELOW) for a in power]
-        if any(abs(mpmath.mpf(q.numerator) / q.denominator - a) > near * 10**9 for q, a in zip(found, power, strict=True)):
+        off = [abs(mpmath.mpf(q.numerator) / q.denominator - a) for q, a in zip(found, power, strict=True)]
+        if max(off) > near * 10**9:
             return None
     while len(found) > 1 and not found[-1]:
         found.pop()

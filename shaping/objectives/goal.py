@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import comb
 
 import mpmath
