@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterable
 from io import TextIOWrapper
@@ -40,7 +41,7 @@ WITH_N = ("check", "show", "explain", "derive", "plot", "compare")  # commands a
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+    options = _parser().parse_args(_with_formulas(sys.argv[1:] if argv is None else argv))
     for stream in (sys.stdout, sys.stderr):  # a file may have a name that no text can show
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -50,6 +51,17 @@ def main(argv: list[str] | None = None) -> int:
     except DesignError as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def _with_formulas(arguments: list[str]) -> list[str]:
+    """An objective may begin with a minus, as no flag of `derive` does: a blank before it, and argparse sees that.
+
+    >>> _with_formulas(["derive", "-(1-p)**3", "--n", "8"])
+    ['derive', ' -(1-p)**3', '--n', '8']
+    """
+    if arguments[:1] != ["derive"]:
+        return arguments
+    return [f" {each}" if re.match(r"-(?!-|h$)", each) else each for each in arguments]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     explained.add_argument("--json", action="store_true", help="for programs: exact values as text, floats beside them")
     derived = command("derive", run_derive, "write the design that climbs an objective", None)
     derived.add_argument("--baseline", help="none, others_mean (default) or optimal")
+    derived.add_argument(
+        "--non-negative", action="store_true", help="no wrong answer before a correct one, in the same company"
+    )
     plot = command("plot", run_plot, "draw designs; --param k=1,2,4 draws one for each value", "+")
     plot.add_argument("-o", "--out", required=True, metavar="FILE", help="the picture: .png, .svg or .pdf")
     compared = command("compare", run_compare, "set two designs side by side", 2)
@@ -177,12 +192,18 @@ def run_derive(options: argparse.Namespace) -> int:
 
     params = assignments(options.param, PARAM)
     if options.what.endswith((".yaml", ".yml")):
-        if options.baseline:
-            raise DesignError("--baseline goes with a formula; a file says it itself, as `baseline:`")
+        for flag, key, given in (
+            ("--baseline", "baseline", options.baseline),
+            ("--non-negative", "non_negative", options.non_negative),
+        ):
+            if given:
+                raise DesignError(f"{flag} goes with a formula; a file says it itself, as `{key}:`")
         with seconds(MAX_SECONDS, options.what):
             print(derive_file(options.what, options.n, params), end="")
     else:
-        print(derive(options.what, options.n, options.baseline or "others_mean", params), end="")
+        baseline, only = options.baseline or "others_mean", options.non_negative
+        with seconds(MAX_SECONDS, options.what):
+            print(derive(options.what, options.n, baseline, params, non_negative=only), end="")
     return 0
 
 

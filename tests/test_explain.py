@@ -3,20 +3,22 @@
 import itertools
 import json
 import math
+import re
 from fractions import Fraction as F
 from functools import cache
 from pathlib import Path
 
+import mpmath
 import pytest
 
 import shaping
 from shaping import real
 from shaping.errors import DesignError
-from shaping.groups import exact
+from shaping.groups import exact, push
 from shaping.groups.rows import beyond_verdicts
-from shaping.objectives import dynamics
+from shaping.objectives import bernstein, dynamics
 from shaping.objectives.explain import explain
-from shaping.objectives.limits import limit
+from shaping.objectives.limits import Piece, Pieces, limit
 from shaping.objectives.objective import derivative, log_p, pass_at
 from shaping.objectives.recognize import Climbs, near, number_text, polynomial_text
 from shaping.symbols.series import NotFound
@@ -205,11 +207,13 @@ def test_a_limit_is_what_the_weight_is_at_four_thousand_answers(name):
 
     found, N = of_sixteen(name).limit, 4096
     if isinstance(found, str):
-        assert name in {"exceeding_passk", "grpo_passk_verl", "without_easy"}
+        assert name in {"exceeding_passk", "grpo_passk_verl"}
         return
     design = load(name)
     moment = design.moment(0, 1)
+    pieces = found.pieces if isinstance(found, Pieces) else [Piece("0", "1", found)]
     for n_pos in (N // 8, N // 2, N - N // 4):
+        (found,) = [each.limit for each in pieces if F(each.low) < F(n_pos, N) < F(each.high)]
         right = exact.verdict_pair(design, N, n_pos + 1, moment)[0]
         wrong = exact.verdict_pair(design, N, n_pos, moment)[1]
         at = {"p": sympy.Rational(n_pos, N), "q": sympy.Rational(N - n_pos, N)}
@@ -231,11 +235,112 @@ def test_a_formula_without_a_value_gives_way_to_flat(each):
 def test_without_a_limit_the_reason_is_said():
     for text, reason in [
         ("log(n_pos + 1) * (correct - p)", "log N"),
-        ("correct - p if p < 0.3 else 0", "some p and not for others"),
+        ("0 if p < 0.3 else p - p", "the weight is 0"),
         ("binomial(N, n_pos) * correct", "changes with the group"),
     ]:
         with pytest.raises(NotFound, match=reason):
             limit(one(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("correct - p if p < 0.3 else 0", [("0", "3/10", "1"), ("3/10", "1", "0")]),
+        ("correct - p if p <= 0.3 else 0", [("0", "3/10", "1"), ("3/10", "1", "0")]),
+        # narrower than any few sample points
+        (
+            "2 * correct if 0.5 < p and p < 0.50001 else correct",
+            [("0", "1/2", "1"), ("1/2", "50001/100000", "2"), ("50001/100000", "1", "1")],
+        ),
+        ("correct * min(p, 0.2)", [("0", "1/5", "p"), ("1/5", "1", "1/5")]),
+        ("correct if std(r) > 0.4 else 0", [("0", "1/5", "0"), ("1/5", "4/5", "1"), ("4/5", "1", "0")]),
+        (
+            "correct if p * (1 - p) > 0.09 else 2 * correct",
+            [("0", "1/10", "2"), ("1/10", "9/10", "1"), ("9/10", "1", "2")],
+        ),
+        ("correct * sign(p - 1/7)", [("0", "1/7", "-1"), ("1/7", "1", "1")]),
+        ("correct if p**2 < 0.5 else 0", [("0", "0.707107", "1"), ("0.707107", "1", "0")]),
+        ("correct if p > 0.9 or n_pos < 3 else 2 * correct", [("0", "9/10", "2"), ("9/10", "1", "1")]),
+        ("correct if log(p + 1) < 0.5 else 0", [("0", "0.648721", "1"), ("0.648721", "1", "0")]),
+    ],
+)
+def test_a_condition_on_p_gives_the_limit_its_pieces(text, expected):
+    assert [(each.low, each.high, each.limit.weight) for each in limit(one(text)).pieces] == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["correct if (p - 1/2)**2 >= 0 else 0", "correct if p < 2 else 0", "correct * max(p, p)"]
+)
+def test_a_condition_that_holds_for_all_p_cuts_nothing(text):
+    assert limit(one(text)).weight in ("1", "p")
+
+
+def test_a_piece_without_a_limit_leaves_the_others_theirs():
+    low, high = limit(one("correct - p if p < 0.3 else log(n_pos + 1) * correct")).pieces
+    assert (low.limit.objective, high.limit) == ("p", "it grows with log N")
+    text = explain(one("correct - p if p < 0.3 else 0"), 8).words()
+    assert "for p from 0 to 3/10: w -> 1, the gradient of p\n" in text and "for p from 3/10 to 1: w -> 0\n" in text
+    assert json.dumps(explain(one("correct - p if p < 0.3 else 0"), 8).json()["as_N_grows"])
+
+
+# ---------------------------------------------------------------- groups of a thousand
+
+
+@pytest.mark.parametrize(
+    ("name", "N"),
+    [("grpo", 150), ("rloo", 256), ("passk", 256), ("grpo_passk_verl", 1024), ("maxrl", 1024), ("without_easy", 1024)],
+)
+def test_large_groups_are_explained(name, N):
+    found = explain(load(name), N)
+    text = found.words()
+    assert f"groups of {N}" in text and max(map(len, text.splitlines())) <= 100
+    assert json.loads(json.dumps(found.json(), allow_nan=False))["N"] == N
+
+
+def test_weights_of_large_groups_are_the_known_ones():
+    # maxrl: (1 - q^1023) / p; pkpo: 4 q^3; of GRPO the mean over 0/1 groups, added up with 50 digits
+    assert explain(load("maxrl"), 1024).weight_at(F(1, 16)) == 16 * (1 - F(15, 16) ** 1023)
+    assert explain(load("pkpo"), 512).climbs == Climbs("pass_at(4)", F(1))
+    with mpmath.workdps(50):
+        N, p = 150, mpmath.mpf(15) / 16
+        whole = mpmath.fsum(
+            mpmath.binomial(N, n) * p**n * (1 - p) ** (N - n) * mpmath.sqrt(n * (N - n)) / (N * p * (1 - p))
+            for n in range(N + 1)
+        )
+    assert explain(load("grpo"), N).weight_at(F(15, 16)) == pytest.approx(float(whole), rel=1e-12)
+
+
+def test_sums_that_cancel_keep_their_digits():
+    # Chebyshev's polynomial of degree 60 on 0..1: coefficients up to 1e16 with changing signs, and 1 in the middle
+    b = [F((-1) ** (60 - m) * math.comb(120, 2 * m), math.comb(60, m)) for m in range(61)]
+    assert bernstein.value_at(b, F(1, 2)) == 1.0
+    roots = [real.multiply(real.sqrt(F(2)), each) for each in b]
+    assert bernstein.value_at(roots, F(1, 4)) == pytest.approx(2**0.5 * math.cos(60 * math.acos(-1 / 2)), rel=1e-14)
+    sums = bernstein.running_sums([real.sqrt(F(2)), F(-10**20), F(10**20), real.negate(real.sqrt(F(2)))])
+    assert sums == [0.0, math.sqrt(2), -1e20, math.sqrt(2), 0.0]
+
+
+def test_a_time_that_no_float_holds_is_long_and_not_never():
+    # w = q^1023 of verl's pass@k: 16^-1023 at p = 15/16
+    found = explain(load("grpo_passk_verl"), 1024)
+    assert found.times[F(1, 2), F(15, 16)] == (dynamics.LONGEST, dynamics.LONGEST)
+    assert "from p = 1/2 to 15/16: more than 1e+300 times as long as GRPO takes" in found.words()
+    with mpmath.workdps(30):
+        area = mpmath.quad(lambda p: (1 - p) ** -1023 / (p * (1 - p)) ** 2, mpmath.linspace(1 / 16, 1 / 2, 30))
+    assert dynamics.log_time(tuple(found.weight), F(1, 16), F(1, 2)) == pytest.approx(float(mpmath.log(area)), rel=1e-9)
+
+
+def test_a_weight_that_only_touches_0_stops_the_run():
+    # (1 - 3 p)^2 has the coefficients 1, -2, 4; a thousandth more and p = 1/3 is passed, slowly
+    touching = [F(1), F(-2), F(4)]
+    assert dynamics.time(touching, F(1, 16), F(1, 2)) == math.inf
+    assert dynamics.time(touching, F(1, 2), F(15, 16)) < math.inf
+    above = [each + F(1, 1000) for each in touching]
+    slow = lambda p: 1 / (((1 - 3 * p) ** 2 + mpmath.mpf(1) / 1000) * (p * (1 - p)) ** 2)  # noqa: E731
+    area = mpmath.quad(slow, [1 / 16, 1 / 3, 1 / 2])
+    assert dynamics.time(above, F(1, 16), F(1, 2)) == pytest.approx(float(area), rel=1e-6)
+    # a dip of a millionth of the way, between any points that would be tried
+    assert not bernstein.is_positive([F(1), F(-2) - F(1, 10**12), F(4)], F(1, 16), F(1, 2))
 
 
 # ---------------------------------------------------------------- push, noise, time
@@ -282,6 +387,51 @@ def test_dr_grpo_is_as_noisy_as_rloo_and_slower():
 def test_time_of_a_constant_weight_is_its_integral():
     # of 1 / (p q)^2: -1/p + 1/q + 2 log(p/q), from 1/16 to 1/2: 16 - 16/15 + 2 log 15
     assert dynamics.time([F(1)] * 4, F(1, 16), F(1, 2)) == pytest.approx(16 - 16 / 15 + 2 * math.log(15), rel=1e-6)
+
+
+def test_where_the_gradient_never_varies_its_signal_is_infinite_and_the_rest_is_said():
+    # A = 1 and -1: g(n) = (n q + (N - n) p) / N, which is 1/2 whatever n is at p = 1/2 and varies elsewhere
+    found = explain(one("2 * correct - 1"), 16)
+    assert found.snr[F(1, 2)] == (math.inf, math.inf, math.inf)
+    # E g = 2 p q = 3/8 at 1/4, Var g = p q (q - p)^2 / 16 = 3/1024
+    assert found.snr[F(1, 4)][0] == pytest.approx((3 / 8) ** 2 / (3 / 1024))
+    row = re.search(r"\(E g\)\^2 / Var g +(.*)", found.words())[1].split()
+    assert row == ["4.9", "48", "infinite", "48"]
+    assert json.dumps(found.json(), allow_nan=False) and "speed" in found.words()
+
+
+def test_a_root_times_it_is_infinite_as_well():
+    assert explain(one("sqrt(3) * (2 * correct - 1)"), 9).snr[F(1, 2)][0] == math.inf
+    assert explain(one("1"), 4).snr[F(1, 2)] is not None and explain(one("0 * correct"), 4).snr[F(1, 2)] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("p - correct", "descends p: its mean gradient is -7/8 times the gradient of it"),
+        ("-correct", "descends p: its mean gradient is -1 times the gradient of it"),
+        ("(p - correct) / 2 - n_pos / N", "descends p: its mean gradient is -9/16 times the gradient of it"),
+        ("-sqrt(2) * correct", "descends p: its mean gradient is -sqrt(2) times the gradient of it"),
+        ("correct", "climbs   p, unbiased"),
+    ],
+)
+def test_a_design_that_descends_is_said_to(text, said):
+    assert f"\n{said}\n" in explain(one(text), 8).words()
+
+
+def test_what_is_near_the_opposite_of_an_objective_descends_too():
+    text = explain(shaping.loads("advantage: {each: (mean(r) - r) / std(r), flat: 0}"), 16).words()
+    assert "\ndescends nothing with a short name; nearest is 2 arcsin sqrt(p), times -0.864" in text
+    mixed = explain(one("-(n_pos / 2 + N / 2 * (1 - binomial(n_neg, 2) / binomial(N, 2)))"), 6).climbs
+    assert mixed == Climbs("1/2 * p + 1/2 * pass_at(2)", F(-1))
+
+
+def test_all_peaks_of_a_group_that_are_alike_are_named():
+    # RLOO: eta = 2 n (N - n) / (N - 1), alike at 7 and 8 of 15
+    assert explain(load("rloo"), 15).peak == [7, 8]
+    assert "largest at 7/15, 8/15 correct" in explain(load("rloo"), 15).words()
+    # floats of these two are one; the first is larger
+    assert push.peak([F(1) + F(1, 10**30), F(1), F(0)]) == [0]
 
 
 def test_a_design_that_pushes_down_gets_nowhere():

@@ -142,6 +142,28 @@ def test_where_two_designs_agree_and_where_they_are_furthest_apart():
     assert cells["signal/noise, p = 1/2"] == ["6.981", "408"]
 
 
+def test_all_peaks_that_are_alike_are_named_and_drawn():
+    rows = dict(re.findall(r"^(.{22})(.*)$", compared(RLOO, DR_GRPO, N=15), re.MULTILINE))
+    assert rows["  at n_pos".ljust(22)].split() == ["7/15,", "8/15"] * 2
+    figure = draw(all_curves([RLOO], 15, {}))
+    assert {text.get_text() for text in figure.axes[1].texts} == {"7/15, 8/15"}
+
+
+@pytest.mark.parametrize("N", [256, 1024])
+def test_large_groups_are_compared_and_drawn(N, tmp_path, capsys):
+    out = tmp_path / "x.png"
+    assert main(["compare", PASSK, GRPO, "--n", str(N), "-o", str(out)]) == 0
+    text = capsys.readouterr().out
+    # with k = 4 a group of three wrong answers says nothing; GRPO's wrong one gets -sqrt(N - 1)
+    assert "nothing at n_pos" in text and f"furthest apart at n_pos = {N - 1}: wrong 0 against" in text
+    assert f"{-((N - 1) ** 0.5):.4g}" in text and out.stat().st_size > 10_000
+
+
+def test_noise_that_is_none_is_infinite(tmp_path):
+    (tmp_path / "signs.yaml").write_text("advantage: 2 * correct - 1\n")
+    assert re.search(r"signal/noise, p = 1/2 +infinite", compared(str(tmp_path / "signs.yaml"), RLOO))
+
+
 def test_equal_designs_are_equal():
     assert "\nthe same for every group\n" in compared(PASSK, GRPO, k="1")
 

@@ -1,200 +1,24 @@
-"""From an objective to the reward of a group, and from that to the baseline of least variance.
+"""The baseline of least variance, for what a group is paid.
 
-In    an objective F(p), or phi(0) .. phi(N): what a group with n correct answers is paid
-Out   phi, b                A_correct(n) = N (phi(n) - b(n - 1)),  A_wrong(n) = N (phi(n) - b(n))
+In    phi(0) .. phi(N)
+Out   b                 A_correct(n) = N (phi(n) - b(n - 1)),  A_wrong(n) = N (phi(n) - b(n))
 
 b(m) may depend on how many of the other N - 1 answers are correct and on nothing else; then whatever it is, the mean
-gradient is that of E phi. A polynomial of degree up to N is E phi for one phi, its Bernstein coefficients. Anything
-else is for none, and gets
-
-    phi(n) = E[F(p) | n of N correct], p uniform before        Bernstein-Durrmeyer
-
-which rises where F does, so that no wrong answer is preferred, and tends to F as N grows. Of log(p) it makes
-log_p(N) to the last digit.
+gradient is that of E phi.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import comb, factorial
 
 from shaping import real
-from shaping.language.nodes import Apply, Name, Named, Node
-from shaping.language.vocabulary import CONSTANT
 from shaping.objectives.dynamics import total
-from shaping.objectives.objective import OBJECTIVES, Polynomial, polynomial, to_bernstein
-from shaping.real import Real, Unusable
+from shaping.real import Real
 
-DIGITS = 12  # of what is integrated numerically
-
-
-def reward_for(node: Node, N: int, constants: Mapping[str, Real]) -> tuple[list[Fraction], bool]:
-    """phi(0) .. phi(N), and whether E phi is the objective exactly.
-
-    Raises:
-      Unusable: the objective has no mean over p, or no value for some p.
-    """
-    try:
-        whole = polynomial(node, constants)
-    except Unusable:
-        whole = None
-    if whole is not None:
-        exact = to_bernstein(whole, N)
-        return (exact, True) if exact is not None else (_means(whole, N), False)
-    return posterior_means(node, N, constants), False
-
-
-def posterior_means(node: Node, N: int, constants: Mapping[str, Real]) -> list[Fraction]:
-    """E[F(p) | n of N correct] for n = 0..N.
-
-    >>> from shaping.objectives.objective import read_objective
-    >>> from shaping.errors import Source
-    >>> log_p = read_objective("log(p)", "F", Source("F", "log(p)").span, [])
-    >>> posterior_means(log_p, 2, {})      # -(1 + 1/2 + 1/3), -(1/2 + 1/3), -1/3
-    [Fraction(-11, 6), Fraction(-5, 6), Fraction(-1, 3)]
-    """
-    try:
-        return _means(polynomial(node, constants), N)
-    except Unusable:
-        pass
-    terms = _sum(node, constants)
-    means = [_mean(part, N, constants) or _integrated(part, N, constants) for part, _ in terms]
-    return [
-        sum((factor * mean[n] for (_, factor), mean in zip(terms, means, strict=True)), Fraction(0))
-        for n in range(N + 1)
-    ]
-
-
-def _means(whole: Polynomial, N: int) -> list[Fraction]:
-    """Of p^j it is (n + 1) .. (n + j) / ((N + 2) .. (N + j + 1))."""
-    found = []
-    for n in range(N + 1):
-        mean, power = Fraction(0), Fraction(1)
-        for j, a in enumerate(whole):
-            power *= Fraction(n + j, N + j + 1) if j else 1
-            mean += a * power
-        found.append(mean)
-    return found
-
-
-def _sum(node: Node, constants: Mapping[str, Real]) -> list[tuple[Node, Fraction]]:
-    """The terms of a sum and the rational factor of each."""
-
-    def number(part: Node) -> Fraction | None:
-        try:
-            found = polynomial(part, constants) if part.scope == CONSTANT else [None]
-        except Unusable:
-            return None
-        return found[0] if len(found) == 1 else None
-
-    match node:
-        case Named(body=body):
-            return _sum(body, constants)
-        case Apply(function=function, operands=(a, b)) if function.name in ("add", "subtract"):
-            sign = 1 if function.name == "add" else -1
-            return [*_sum(a, constants), *((part, sign * factor) for part, factor in _sum(b, constants))]
-        case Apply(function=function, operands=(a,)) if function.name == "negate":
-            return [(part, -factor) for part, factor in _sum(a, constants)]
-        case Apply(function=function, operands=(a, b)) if function.name == "multiply" and number(a) is not None:
-            return [(part, number(a) * factor) for part, factor in _sum(b, constants)]
-        case Apply(function=function, operands=(a, b)) if function.name in ("multiply", "divide") and number(b):
-            by = number(b) if function.name == "multiply" else 1 / number(b)
-            return [(part, by * factor) for part, factor in _sum(a, constants)]
-    return [(node, Fraction(1))]
-
-
-def _mean(node: Node, N: int, constants: Mapping[str, Real]) -> list[Fraction] | None:
-    """Exactly, for a polynomial, and for log and powers of p or 1 - p; None for others."""
-    try:
-        return _means(polynomial(node, constants), N)
-    except Unusable:
-        pass
-    if not isinstance(node, Apply) or node.function.name not in ("log", "sqrt", "power"):
-        return None
-    sides = {(0, 1): 1, (1, -1): -1}
-    try:
-        direction = sides.get(tuple(polynomial(node.operands[0], constants)))
-        exponent = {"sqrt": lambda: [Fraction(1, 2)], "log": lambda: [None]}.get(
-            node.function.name, lambda: polynomial(node.operands[1], constants)
-        )()
-    except Unusable:
-        return None
-    if direction is None or len(exponent) != 1:
-        return None
-    (s,) = exponent
-    if s is None:
-        means = [-sum((Fraction(1, i) for i in range(n + 1, N + 2)), Fraction(0)) for n in range(N + 1)]
-    elif s <= -1:
-        raise Unusable(f"p**({s}) has no mean over p")
-    else:  # n! ... : (N+1)! / n! over (n + 1 + s) .. (N + 1 + s)
-        means = [Fraction(1)] * (N + 2)
-        for n in range(N, -1, -1):
-            means[n] = means[n + 1] * Fraction(n + 1) / (n + 1 + s)
-        means = means[: N + 1]
-    return means[::direction]
-
-
-def _integrated(node: Node, N: int, constants: Mapping[str, Real]) -> list[Fraction]:
-    """To 12 digits."""
-    import mpmath
-
-    value = numeric(node, constants)
-    with mpmath.workdps(30):
-        found = []
-        for n in range(N + 1):
-            scale = (N + 1) * comb(N, n)
-            try:
-                mean, error = mpmath.quad(lambda p, n=n: value(p) * p**n * (1 - p) ** (N - n), [0, 0.5, 1], error=True)
-            except (ValueError, ZeroDivisionError, TypeError):
-                raise Unusable("no value for some p between 0 and 1") from None
-            if isinstance(mean, mpmath.mpc):
-                raise Unusable("no value for some p between 0 and 1")
-            if not mpmath.isfinite(mean) or error * scale > 1e-9 * (1 + abs(mean * scale)):
-                raise Unusable("no mean over p that can be computed")
-            found.append(Fraction(mpmath.nstr(mean * scale, DIGITS)))
-    return found
-
-
-def numeric(node: Node, constants: Mapping[str, Real]) -> Callable:
-    """The objective as a function of a number of mpmath.
-
-    Raises:
-      Unusable: it has a function that an objective has not.
-    """
-    import mpmath
-
-    plain = {
-        "add": lambda a, b: a + b,
-        "subtract": lambda a, b: a - b,
-        "negate": lambda a: -a,
-        "multiply": lambda a, b: a * b,
-        "divide": lambda a, b: a / b,
-        "power": lambda a, b: mpmath.mpf(a) ** b,
-        "sqrt": mpmath.sqrt,
-        "log": mpmath.log,
-        "exp": mpmath.exp,
-        "tanh": mpmath.tanh,
-        "sigmoid": lambda a: 1 / (1 + mpmath.exp(-a)),
-    }
-    try:
-        whole = polynomial(node, constants)
-        return lambda p: mpmath.polyval([mpmath.mpf(a.numerator) / a.denominator for a in reversed(whole)], p)
-    except Unusable:
-        pass
-    match node:
-        case Name(name=name) if name in constants:
-            return lambda p: real.to_sympy(constants[name]).evalf(30)
-        case Named(body=body):
-            return numeric(body, constants)
-        case Apply(function=function, operands=operands) if function.name in plain:
-            parts = [numeric(operand, constants) for operand in operands]
-            return lambda p: plain[function.name](*(part(p) for part in parts))
-    name = node.function.name if isinstance(node, Apply) else "this"
-    raise Unusable(f"{name} is not part of an objective; there are {', '.join([*plain, *OBJECTIVES])}")
-
-
-# ── The baseline of least variance ──────────────────────────────────────────
+FEW = 16  # degree of a phi whose baseline is looked for among polynomials
 
 
 def optimal(phi: Sequence[Real], weighting: tuple[int, int] = (1, 1)) -> list[Real]:
@@ -225,6 +49,8 @@ def optimal(phi: Sequence[Real], weighting: tuple[int, int] = (1, 1)) -> list[Re
         if 0 < n < N:
             beside[n] -= n * (N - n) * pq
     sums = [total(part) for part in right]
+    if (short := _polynomial(phi, diagonal, beside, sums)) is not None:
+        return short
     for m in range(1, N):
         factor = beside[m] / diagonal[m - 1]
         diagonal[m] -= factor * beside[m]
@@ -234,3 +60,43 @@ def optimal(phi: Sequence[Real], weighting: tuple[int, int] = (1, 1)) -> list[Re
         rest = real.multiply(beside[m + 1], found[m + 1]) if m + 1 < N else Fraction(0)
         found[m] = real.divide(real.subtract(sums[m], rest), diagonal[m])
     return found
+
+
+def degree(phi: Sequence[Real]) -> int | None:
+    """Of the polynomial in n that phi(n) is; None if it has a number that is no fraction, or 16 are not enough."""
+    if not all(isinstance(each, Fraction) for each in phi):
+        return None
+    row = list(phi)
+    for j in range(FEW + 1):
+        if not any(row[1:]) and not row[0] and j:
+            return j - 1
+        row = [b - a for a, b in pairwise(row)]
+        if not row:
+            return j
+    return FEW if not any(row) else None
+
+
+def _polynomial(phi: Sequence[Real], diagonal: list[Fraction], beside: list[Fraction], right: list[Real]):
+    """The solution as a polynomial in m of the degree of phi, from as many equations, if it solves all the others."""
+    N, count = len(diagonal), degree(phi)
+    if count is None or count + 1 >= N:
+        return None
+    columns = [[Fraction(comb(m, j)) for m in range(N)] for j in range(count + 1)]
+
+    def row(m: int, column: Sequence[Fraction]) -> Fraction:
+        below = beside[m] * column[m - 1] if m else Fraction(0)
+        above = beside[m + 1] * column[m + 1] if m + 1 < N else Fraction(0)
+        return below + diagonal[m] * column[m] + above
+
+    rows = [[row(m, column) for column in columns] + [right[m]] for m in range(count + 1)]
+    for j in range(count + 1):
+        pivot = next((i for i in range(j, count + 1) if rows[i][j]), None)
+        if pivot is None:
+            return None
+        rows[j], rows[pivot] = rows[pivot], rows[j]
+        rows[j] = [x / rows[j][j] for x in rows[j]]
+        for i in range(count + 1):
+            if i != j and rows[i][j]:
+                rows[i] = [x - rows[i][j] * y for x, y in zip(rows[i], rows[j], strict=True)]
+    found = [sum((rows[j][-1] * columns[j][m] for j in range(count + 1)), Fraction(0)) for m in range(N)]
+    return found if all(row(m, found) == right[m] for m in range(N)) else None

@@ -68,11 +68,11 @@ def _precise(bernstein: Sequence[Real], p: Fraction) -> mpmath.mpf:
     n, precision = len(bernstein) - 1, 256
     while precision <= MAX_PRECISION:
         with mpmath.workprec(precision):
-            x = _mpf(p, precision)
+            x = mpf_of(p, precision)
             ratio, term = x / (1 - x), (1 - x) ** n
             found = size = mpmath.mpf(0)
             for m, b in enumerate(bernstein):
-                part = term * _mpf(b, precision)
+                part = term * mpf_of(b, precision)
                 found, size = found + part, size + abs(part)
                 term = term * ratio * (n - m) / (m + 1)
             if abs(found) > size * mpmath.ldexp(1, 80 - precision):
@@ -81,7 +81,8 @@ def _precise(bernstein: Sequence[Real], p: Fraction) -> mpmath.mpf:
     return mpmath.mpf(0)
 
 
-def _mpf(value: Real, precision: int) -> mpmath.mpf:
+def mpf_of(value: Real, precision: int) -> mpmath.mpf:
+    """To that many bits."""
     if isinstance(value, Fraction):
         return mpmath.mpf(value.numerator) / value.denominator
     for low, high in enclosures(value):
@@ -99,7 +100,7 @@ def running_sums(terms: Sequence[Real]) -> list[float]:
     with mpmath.workprec(SUMMED):
         found, size, sums = mpmath.mpf(0), mpmath.mpf(0), [0.0]
         for term in terms:
-            part = _mpf(term, SUMMED)
+            part = mpf_of(term, SUMMED)
             found, size = found + part, size + abs(part)
             sums.append(float(found) if abs(found) > size * mpmath.ldexp(1, 80 - SUMMED) else 0.0)
         return sums
@@ -111,9 +112,8 @@ def running_sums(terms: Sequence[Real]) -> list[float]:
 def logs(bernstein: Sequence[Real], p: np.ndarray, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The sign of w and log |w|, -inf where it is 0, at each p strictly between 0 and 1; q = 1 - p."""
     n, b = len(bernstein) - 1, np.array(floats(tuple(bernstein)))
-    m = np.arange(n + 1)
     with np.errstate(divide="ignore"):
-        terms = _log_combs(n) + np.log(p)[:, None] * m + np.log(q)[:, None] * (n - m) + np.log(np.abs(b))
+        terms = log_chances(n, p, q) + np.log(np.abs(b))
     top = terms.max(axis=1)
     top = np.where(np.isfinite(top), top, 0.0)
     scaled = np.exp(terms - top[:, None])
@@ -133,6 +133,12 @@ def values(bernstein: Sequence[Real], p: np.ndarray) -> np.ndarray:
     inside = np.clip(p, 1e-300, 1 - 2.0**-53)
     signs, found = logs(bernstein, inside, 1 - inside)
     return np.array([ends.get(float(x), y) for x, y in zip(p, signs * np.exp(found), strict=True)])
+
+
+def log_chances(n: int, p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """log C(n, m) p^m q^(n - m), a row for each p strictly between 0 and 1."""
+    m = np.arange(n + 1)
+    return _log_combs(n) + np.log(p)[:, None] * m + np.log(q)[:, None] * (n - m)
 
 
 @lru_cache(maxsize=8)
@@ -201,6 +207,6 @@ def _whole(bernstein: tuple[Real, ...]) -> list[int]:
         common = lcm(*(b.denominator for b in bernstein))
         return [int(b * common) for b in bernstein]
     with mpmath.workprec(FIXED):
-        numbers = [_mpf(b, FIXED) for b in bernstein]
+        numbers = [mpf_of(b, FIXED) for b in bernstein]
         top = max(map(abs, numbers))
         return [int(mpmath.nint(mpmath.ldexp(x / top, FIXED // 2))) for x in numbers]

@@ -23,6 +23,7 @@ from shaping.objectives.recognize import reflected, sum_text
 from shaping.real import Real, Unusable
 
 MAX_TERMS = 4  # of a polynomial that is written with binomials
+MAX_PLACES = 30  # of a number that is written as a decimal
 MAX_FORMULA, MAX_SUMMANDS = 3_000, 60  # the language takes 4,000 characters, nested 100 deep
 
 
@@ -226,5 +227,8 @@ def decimal_text(a: Fraction) -> str:
     >>> decimal_text(Fraction(3, 8)), decimal_text(Fraction(123457, 100000)), decimal_text(Fraction(1, 3))
     ('3/8', '1.23457', '1/3')
     """
-    decimal = f"{float(a):.12g}"
-    return decimal if a.denominator > 1000 and "e" not in decimal and Fraction(decimal) == a else str(a)
+    places = next((places for places in range(MAX_PLACES) if 10**places % a.denominator == 0), None)
+    if a.denominator <= 1000 or places is None:
+        return str(a)
+    whole, rest = divmod(abs(a.numerator) * (10**places // a.denominator), 10**places)
+    return f"{'-' if a < 0 else ''}{whole}.{rest:0{places}}"

@@ -10,8 +10,9 @@ answers are correct, changes the variance and not the mean:
     optimal        least variance of the gradient in the logit of p, averaged over p with a Beta density. All wrong
                    answers are one there (dynamics.py), so that it pushes groups without a success as well
 
-phi is written with binomials where that holds for every N and parameter; else as numbers for this N, and then the
-range of a parameter `made_for` refuses any other. What is written is read back and has to give what was derived.
+phi is written with binomials where that holds for every N and parameter; else as numbers for this N. The range of a
+parameter `made_for` refuses any other N wherever a number was worked out for one, and so do the ranges of parameters.
+What is written is read back and has to give what was derived.
 """
 
 from __future__ import annotations
@@ -26,20 +27,16 @@ from shaping.errors import DesignError, Source, argument, located, names_hint
 from shaping.groups.exact import verdict_pair
 from shaping.language.document import Items, Scalar, read, read_text
 from shaping.language.params import read_params
-from shaping.objectives.baselines import optimal
+from shaping.objectives.baselines import FEW, degree, optimal
 from shaping.objectives.closed import MAX_FORMULA, MAX_SUMMANDS, indicators, newton
 from shaping.objectives.goal import Goal
-from shaping.real import Real, multiply, nearest, subtract
+from shaping.objectives.header import BASELINES, WIDTH, header, pinned
+from shaping.real import Real, multiply, nearest, subtract, told
 from shaping.work import MAX_N
 
-BASELINES = {
-    "none": "b is 0",
-    "others_mean": "b is the same from the other N - 1 answers alone",
-    "optimal": "b has the least variance of all that see the other answers alone, in the logit of p",
-}
-WIDTH = 118
 DIGITS = 6  # of an optimal baseline without short fractions
 LONG = 400  # characters of an exact one
+MAX_TABLE, SHORT = 100, 4  # answers of a design in numbers; degree of a baseline that is short for any N
 
 
 def derive(
@@ -48,6 +45,7 @@ def derive(
     baseline: str = "others_mean",
     params: Mapping[str, object] | None = None,
     weighting: tuple[int, int] = (1, 1),
+    non_negative: bool = False,
 ) -> str:
     """The text of a design whose mean gradient is that of an objective.
 
@@ -56,6 +54,8 @@ def derive(
         group is paid, over n_pos, n_neg, N and params: 'phi: 1 if n_pos > 1 else 0'.
       baseline: 'none', 'others_mean' or 'optimal'.
       weighting: of 'optimal': the Beta density over p, two whole numbers from 1; (1, 1) is uniform.
+      non_negative: of all designs in which a correct answer gets no less than a wrong one whose group has the same
+        others; where the objective needs more than that, the nearest of them.
 
     Raises:
       DesignError: the text cannot be read, has no value, or no estimate from N - 1 answers that others_mean could be.
@@ -83,17 +83,23 @@ def derive(
         raise DesignError(f"a group of {N} compares nothing: derive for groups of 2 or more")
     if N > MAX_N:
         raise DesignError(f"groups of more than {MAX_N:,} answers are not derived for: take a smaller {argument('N')}")
-    return _written(Goal(text, N, params or {}), baseline, weighting)
+    if non_negative and text.lstrip().startswith("phi:"):
+        raise DesignError("non_negative is about an objective; `phi:` says itself what a group is paid")
+    with told("objective"):
+        goal = Goal(text, N, params or {}, non_negative)
+        _refuse_long(goal, baseline)
+        return _written(goal, baseline, weighting)
 
 
 def derive_file(path: str, N: int, chosen: Mapping[str, object]) -> str:
-    """`derive` of what a file says: `objective:` or `phi:`, and, if it has them, `baseline:`, `weighting:`, `params:`.
+    """`derive` of what a file says: `objective:` or `phi:`, and, if it has them, `baseline:`, `weighting:`,
+    `non_negative:` and `params:`.
 
     Raises:
       DesignError: it says something else, or what it says cannot be derived.
     """
     top = read(Source(path, read_text(path)))
-    top.only(("name", "objective", "phi", "baseline", "weighting", "params"), "of an objective")
+    top.only(("name", "objective", "phi", "baseline", "weighting", "non_negative", "params"), "of an objective")
     given = [key for key in ("objective", "phi") if key in top.entries]
     if len(given) != 1:
         raise DesignError(f"{path}: one of `objective:` and `phi:` is needed\nhint: objective: pass_at(k)")
@@ -103,11 +109,26 @@ def derive_file(path: str, N: int, chosen: Mapping[str, object]) -> str:
     pair = [part.text for part in weighting.items if isinstance(part, Scalar)] if isinstance(weighting, Items) else []
     if weighting is not None and not (len(pair) == 2 and all(each.isdecimal() for each in pair)):
         raise DesignError(located(weighting.span, "a weighting is two whole numbers", "weighting: [1, 1] is uniform"))
+    only = top.get("non_negative")
+    if only is not None and not (isinstance(only, Scalar) and only.text in ("yes", "no")):
+        raise DesignError(located(only.span, "`non_negative:` is yes or no"))
     params, _ = read_params(top.get("params"), chosen, Source(path, read_text(path)))
     text = scalar.text if given[0] == "objective" else f"phi: {scalar.text}"
     word = baseline.text if baseline is not None else "others_mean"
     values = {name: param.value for name, param in params.items()}
-    return derive(text, N, word, values, tuple(map(int, pair)) if pair else (1, 1))
+    weights = tuple(map(int, pair)) if pair else (1, 1)
+    return derive(text, N, word, values, weights, only is not None and only.text == "yes")
+
+
+def _refuse_long(goal: Goal, baseline: str) -> None:
+    """Raise the DesignError of numbers that would be longer than a design may be, before they are worked out."""
+    long = goal.form is None or (baseline == "optimal" and not 0 <= (degree(goal.phi) or FEW) <= SHORT)
+    if long and goal.N > MAX_TABLE:
+        what = "its optimal baseline is" if goal.form else "it is"
+        hint = f"groups of up to {MAX_TABLE}" + (", or another baseline" if goal.form else "")
+        raise DesignError(
+            f"{goal.text}: {what} written number by number, too long a design for groups of {goal.N}\nhint: {hint}"
+        )
 
 
 # ── The file ────────────────────────────────────────────────────────────────
@@ -128,35 +149,14 @@ def _written(goal: Goal, baseline: str, weighting: tuple[int, int]) -> str:
         sides = (f"  {side}: N * (phi - b_{side})" for side in ("correct", "wrong"))
         advantage = ["advantage:", *sides]
     free = {name: number for name, number in goal.numbers.items() if form and name in form.names}
-    lines = [*_header(goal, baseline, weighting), "", f"name: {_slug(goal, baseline)}"]
+    lines = [*header(goal, baseline, weighting), "", f"name: {_slug(goal, baseline)}"]
     params = _params(goal, free, baseline)
     lines += ["params:", *params] if params else []
     lines += ["", "let:", *(line for name, body in lets.items() for line in _entry(name, body)), "", *advantage]
-    lines += ["", *_claims(goal, free)] if goal.exact and not goal.of_group else []
+    lines += ["", *_claims(goal, free, baseline)] if goal.exact and not goal.of_group else []
     text = "\n".join(lines) + "\n"
     _read_back(text, goal, others)
     return text
-
-
-def _header(goal: Goal, baseline: str, weighting: tuple[int, int]) -> list[str]:
-    N, at = goal.N, ", ".join([f"N = {goal.N}", *(f"{name} = {number}" for name, number in goal.numbers.items())])
-    chance = "the chance that an answer is correct" if goal.text == "p" else "p the chance that an answer is correct"
-    if goal.of_group:
-        first = f"Unbiased for the mean of phi, {goal.text}: what a group with n_pos correct answers is paid."
-        estimate = "phi is as given"
-    elif goal.exact:
-        first = f"Unbiased for {goal.text}, {chance}: the mean gradient is that of it."
-        estimate = "phi is its unbiased estimate from the group's N answers"
-    else:
-        first = f"Near {goal.text}, {chance}, which no design is unbiased for in groups of {N}: {goal.gap()}."
-        estimate = "phi is the mean of it over what p may be after the group's answers, p uniform before them"
-    how = BASELINES[baseline]
-    if baseline == "optimal":
-        how += f" ({'uniform in p' if weighting == (1, 1) else f'p from Beta{weighting}'}, {at})"
-    second = f"Derived: A = N (phi - b), where {estimate}, and {how}."
-    third = "For rewards of 0 and 1. Not for graded rewards"
-    third += "." if goal.form else f", nor for other groups: as numbers for {at}."
-    return [f"# {line}" for each in (first, second, third) for line in textwrap.wrap(each, WIDTH - 2)]
 
 
 def _slug(goal: Goal, baseline: str) -> str:
@@ -169,9 +169,11 @@ def _params(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str
     N, form, others = goal.N, goal.form, baseline == "others_mean"
     lines = []
     for name, number in free.items():
-        drawn = f"{{default: {number}, range: [1, {'N - 1' if others else 'N'}]}}"
-        lines.append(f"  {name}: {drawn if name in form.exponents else number}")
-    if form is None:
+        ends = f"1, {'N - 1' if others else 'N'}" if name in form.exponents else ""
+        if baseline == "optimal":
+            ends = f"{number}, {number}"
+        lines.append(f"  {name}: {{default: {number}, range: [{ends}]}}" if ends else f"  {name}: {number}")
+    if pinned(goal, baseline):
         lines.append(f"  made_for: {{default: {N}, range: [{N}, {N} if N == {N} else 0]}}      # numbers for N = {N}")
     elif (least := form.least + others) > 2:
         lines.append(
@@ -180,12 +182,14 @@ def _params(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str
     return lines
 
 
-def _claims(goal: Goal, free: Mapping[str, Fraction]) -> list[str]:
+def _claims(goal: Goal, free: Mapping[str, Fraction], baseline: str) -> list[str]:
     text = goal.text
     for name, number in goal.numbers.items():
         if name not in free:
-            text = re.sub(rf"\b{name}\b", f"({number})" if number.denominator > 1 else str(number), text)
-    claim = text if goal.form else f'{{objective: "{text}", when: {{N: {goal.N}}}}}'
+            text = re.sub(rf"\b{name}\b", f"({number})" if number.denominator > 1 or number < 0 else str(number), text)
+    if not pinned(goal, baseline):
+        return ["claims:", f'  - unbiased_for: "{text}"' if text.startswith("-") else f"  - unbiased_for: {text}"]
+    claim = f'{{objective: "{text}", when: {{N: {goal.N}}}}}'
     return ["claims:", f"  - unbiased_for: {claim}"]
 
 

@@ -22,14 +22,16 @@ from fractions import Fraction
 from functools import lru_cache
 from math import comb, exp, fsum, inf, log
 
+import mpmath
 import numpy as np
 
 from shaping import real
 from shaping.groups.exact import Pair
-from shaping.objectives import bernstein, objective
+from shaping.objectives import bernstein
 from shaping.real import Real
 
-CANCELS = 1e-16  # of the largest square: a variance below it is computed exactly
+CANCELS = 1e-7  # of the sizes that a mean or a variance is made of: below it floats have too few digits left
+PRECISION = 1_024  # bits, then
 NODES, FEWEST, MOST, EXACT = 16, 4, 256, 1e-7  # of the integral: points of a piece, pieces, digits
 LONGEST = 1e300
 
@@ -87,22 +89,37 @@ def snr(pairs: Sequence[Pair], p: Fraction) -> float | None:
     >>> snr(rloo(2), Fraction(1, 2))        # E g = 1/4, Var g = 1/16
     1.0
     """
-    N, weight = len(pairs) - 1, objective.weight(pairs)
-    sides = (bernstein.floats(tuple(Fraction(0) if pair[i] is None else pair[i] for pair in pairs)) for i in (0, 1))
+    N, x, y = len(pairs) - 1, float(p), float(1 - p)
+    sides = [[Fraction(0) if pair[i] is None else pair[i] for pair in pairs] for i in (0, 1)]
     parts = [
-        (n * right * float(1 - p) / N, (n - N) * wrong * float(p) / N)
+        (n * right * y / N, (n - N) * wrong * x / N)
+        for n, (right, wrong) in enumerate(zip(*(bernstein.floats(tuple(side)) for side in sides), strict=True))
+    ]
+    chances = bernstein.chances(N, p)
+    terms = [chance * sum(part) for chance, part in zip(chances, parts, strict=True)]
+    mean, size = fsum(terms), fsum(map(abs, terms))
+    spread = fsum(chance * (sum(part) - mean) ** 2 for chance, part in zip(chances, parts, strict=True))
+    square = fsum(chance * (abs(part[0]) + abs(part[1])) ** 2 for chance, part in zip(chances, parts, strict=True))
+    if abs(mean) > CANCELS * size and spread > CANCELS * square > 1e-280:
+        return mean**2 / spread
+    return _exactly(sides, p)
+
+
+def _exactly(sides: Sequence[Sequence[Real]], p: Fraction) -> float | None:
+    """The same where g hardly varies, or its mean is nearly 0: decided first whether it varies at all."""
+    N = len(sides[0]) - 1
+    g = [
+        real.add(real.multiply(n * (1 - p) / N, right), real.multiply((n - N) * p / N, wrong))
         for n, (right, wrong) in enumerate(zip(*sides, strict=True))
     ]
-    mean = bernstein.value_at(weight, p) * float(p * (1 - p))
-    spread = fsum(
-        chance * (sum(part) - mean) ** 2 for chance, part in zip(bernstein.chances(N, p), parts, strict=True)
-    )
-    if spread <= CANCELS * max(max(map(abs, part)) for part in parts) ** 2:
-        exact = variance(pairs, weight, p)
-        spread = real.nearest(exact) if real.sign(exact) else 0.0
-    if spread:
-        return mean**2 / spread
-    return inf if mean else None
+    if all(real.compare(each, g[0]) == 0 for each in g):
+        return inf if real.sign(g[0]) else None
+    with mpmath.workprec(PRECISION):
+        x, values = bernstein.mpf_of(p, PRECISION), [bernstein.mpf_of(each, PRECISION) for each in g]
+        chances = [comb(N, n) * x**n * (1 - x) ** (N - n) for n in range(N + 1)]
+        mean, size = mpmath.fdot(chances, values), mpmath.fdot(chances, map(abs, values))
+        spread = mpmath.fsum(chance * (each - mean) ** 2 for chance, each in zip(chances, values, strict=True))
+        return float(mean**2 / spread) if abs(mean) > size * mpmath.ldexp(1, 80 - PRECISION) else 0.0
 
 
 # ── Time ────────────────────────────────────────────────────────────────────
@@ -117,8 +134,12 @@ def time(weight: Sequence[Real], start: Fraction, end: Fraction) -> float:
     >>> round(time([Fraction(1)], Fraction(1, 2), Fraction(3, 4)), 6)       # 2 log 3 + 8/3
     4.863891
     """
-    found = log_time(tuple(weight), start, end)
-    return inf if found is None else exp(found) if found < log(LONGEST) else LONGEST
+    return unlogged(log_time(tuple(weight), start, end))
+
+
+def unlogged(time: float | None) -> float:
+    """A time, or a ratio of two, from its logarithm; None is never."""
+    return inf if time is None else exp(time) if time < log(LONGEST) else LONGEST
 
 
 @lru_cache(maxsize=64)

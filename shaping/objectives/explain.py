@@ -29,7 +29,7 @@ from shaping.objectives.recognize import Climbs, Near, climbs, near, nearest
 from shaping.real import Real
 
 if TYPE_CHECKING:
-    from shaping.objectives.limits import Limit
+    from shaping.objectives.limits import Limit, Pieces
 
 AT = [Fraction(1, 16), Fraction(1, 4), Fraction(1, 2), Fraction(3, 4), Fraction(15, 16)]
 SPANS = [(Fraction(1, 16), Fraction(1, 2)), (Fraction(1, 2), Fraction(15, 16))]
@@ -87,7 +87,7 @@ class Explanation:
         return None if self.climbs else nearest(self.weight)
 
     @cached_property
-    def limit(self) -> Limit | str:
+    def limit(self) -> Limit | Pieces | str:
         """What it climbs as N grows, or why no limit is found."""
         from shaping.objectives.limits import limit  # late: it needs sympy
         from shaping.symbols.series import NotFound
@@ -100,9 +100,8 @@ class Explanation:
     @cached_property
     def near_limit(self) -> Near | None:
         """How near w is to its limit already, where that is the gradient of something familiar."""
-        if isinstance(self.limit, str) or not self.limit.objective:
-            return None
-        return near(self.weight, self.limit.objective)
+        objective = getattr(self.limit, "objective", None)
+        return near(self.weight, objective) if objective else None
 
     def weight_at(self, p: Fraction) -> Real | float:
         """w(p): exact where that is a fraction, else correct to some 14 digits."""
@@ -146,7 +145,10 @@ class Explanation:
 
     @cached_property
     def snr(self) -> dict[Fraction, tuple[float, float, float] | None]:
-        """p → (mean^2 / variance of one group's gradient, as many times that of GRPO, as many times that of RLOO)."""
+        """p → (mean^2 / variance of one group's gradient, as many times that of GRPO, as many times that of RLOO).
+
+        Infinite where the gradient does not vary; None where it is always 0.
+        """
         found = {}
         for p in AT[:-1]:
             own = dynamics.snr(self.pairs, p)
@@ -156,12 +158,14 @@ class Explanation:
 
     @cached_property
     def times(self) -> dict[tuple[Fraction, Fraction], tuple[float, float]]:
-        """(from p, to p) → (time, as many times that of GRPO) of dp/dt = w(p) (p (1-p))^2; infinite if w stops it."""
-        grpo = objective.weight(dynamics.grpo(self.N))
-        found = {}
-        for start, end in SPANS:
-            own = dynamics.time(self.weight, start, end)
-            found[start, end] = own, own / dynamics.time(grpo, start, end)
+        """(from p, to p) → (time, as many times that of GRPO) of dp/dt = w(p) (p (1-p))^2; infinite if w stops it.
+
+        What is more than dynamics.LONGEST is that.
+        """
+        grpo, found = tuple(objective.weight(dynamics.grpo(self.N))), {}
+        for span in SPANS:
+            own, other = (dynamics.log_time(tuple(weight), *span) for weight in (self.weight, grpo))
+            found[span] = dynamics.unlogged(own), dynamics.unlogged(None if own is None else own - other)
         return found
 
     # ── Said (words.py) ─────────────────────────────────────────────────────

@@ -2,15 +2,19 @@
 
 In    'pass_at(k)' or 'phi: 1 if n_pos > 1 else 0', N, parameters
 Out   Goal      phi(0) .. phi(N), its form for every N if it has one, the same from N - 1 answers
+
+A polynomial of degree up to N is the mean of one phi, its Bernstein coefficients. Nothing is unbiased for anything
+else, and the nearest there is (minimax.py) takes its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import pairwise
+from itertools import accumulate
+from math import comb
 
-import numpy as np
+import mpmath
 
 from shaping.errors import DesignError, Source, Span, located
 from shaping.language.evaluate import Group
@@ -18,14 +22,22 @@ from shaping.language.expression import parse
 from shaping.language.nodes import Name, Node
 from shaping.language.params import fresh_name
 from shaping.language.vocabulary import CONSTANT, GROUP
-from shaping.objectives.baselines import numeric, posterior_means, reward_for
+from shaping.objectives import minimax
 from shaping.objectives.closed import Form, of_objective, of_phi
-from shaping.objectives.bernstein import values
-from shaping.objectives.objective import OBJECTIVES, polynomial, read_objective, to_bernstein
-from shaping.objectives.recognize import climbs
+from shaping.objectives.objective import (
+    OBJECTIVES,
+    NoPolynomial,
+    Polynomial,
+    polynomial,
+    read_objective,
+    to_bernstein,
+    trimmed,
+)
+from shaping.objectives.slopes import slopes
 from shaping.real import Real, Undefined, Unusable
 
-POINTS = 50  # at which a gap is looked for
+
+START = 9  # decimals of the constant of phi, which moves no mean gradient
 
 
 class Goal:
@@ -34,34 +46,83 @@ class Goal:
     text        the formula
     of_group    is it phi?
     exact       is the mean of phi the objective?
+    near        if not: the nearest weight, and how near it is
     phi         phi(0) .. phi(N)
     form        phi for every N; None if it is known as numbers alone
 
+    Args:
+      non_negative: no D = A_correct(m + 1) - A_wrong(m) is negative; of an objective that needs such a D the nearest
+        without one.
+
     Raises:
-      DesignError: it cannot be read, or has no value.
+      DesignError: it cannot be read, has no value, or is the same for every p.
     """
 
-    def __init__(self, text: str, N: int, params: Mapping[str, object]):
+    def __init__(self, text: str, N: int, params: Mapping[str, object], non_negative: bool = False):
         paid, _, formula = text.partition("phi:")
         self.N, self.numbers = N, {name: _number(name, given) for name, given in params.items()}
         self.of_group = bool(formula) and not paid.strip()
+        self.non_negative = non_negative
         self.text = " ".join((formula if self.of_group else text).split())
         self.source = Source("phi" if self.of_group else "objective", self.text)
         self.constants: dict[str, Real] = {"N": Fraction(N), **self.numbers}
-        self.exact = True
         self.node = self.read()
+        self.near: minimax.Nearest | None = None
+        self.target: minimax.Target | None = None
+        self.form: Form | None = None
         try:
             if self.of_group:
-                self.phi = [self.paid(n, N) for n in range(N + 1)]
+                self.phi: list[Real] = [self.paid(n, N) for n in range(N + 1)]
+                self.form = of_phi(self.text, self.numbers)
             else:
-                self.phi, self.exact = reward_for(self.node, N, self.constants)
+                self.phi = self.reward()
         except (Undefined, Unusable) as error:
             raise self.refused(error) from None
-        self.form: Form | None = None
-        if self.of_group:
-            self.form = of_phi(self.text, self.numbers)
-        elif self.exact:
+
+    @property
+    def exact(self) -> bool:
+        return self.near is None
+
+    @property
+    def whole(self) -> Polynomial | None:
+        """The coefficients of the objective, if it is a polynomial."""
+        try:
+            return trimmed(polynomial(self.node, self.constants))
+        except NoPolynomial:
+            return None
+
+    def reward(self) -> list[Fraction]:
+        """phi: the unbiased estimate of the objective, or of the nearest one that has such an estimate."""
+        whole, N = self.whole, self.N
+        if whole is not None and len(whole) == 1:
+            raise Unusable("the same for every p: there is nothing to climb")
+        exact = to_bernstein(whole, N) if whole is not None else None
+        if exact is not None and (not self.non_negative or exact == sorted(exact)):
             self.form = of_objective(self.node, self.constants)
+            return exact
+        if N > minimax.MAX_N:
+            raise Unusable(
+                f"no design is unbiased for it in groups of {N}; the nearest is looked for in groups of up to "
+                f"{minimax.MAX_N}"
+            )
+        both = slopes(self.node, self.constants)
+        self.target = minimax.Target(lambda p: both(p)[1], minimax.interval(N), N)
+        self.near = self.nearest(N)
+        if not any(self.near.weight):
+            raise Unusable("it falls where p rises: without a negative D nothing is nearer than 0 for every answer")
+        return self.sums(self.near)
+
+    def nearest(self, N: int) -> minimax.Nearest:
+        return minimax.nearest(self.target, N, self.non_negative)
+
+    def sums(self, near: minimax.Nearest) -> list[Fraction]:
+        """phi of this weight, with the mean of the objective at p = 1/2."""
+        N = len(near.weight)
+        sums = [Fraction(0), *accumulate(D / N for D in near.weight)]
+        middle = slopes(self.node, self.constants)(mpmath.mpf(1) / 2)[0]
+        start = Fraction(float(middle)) - sum(comb(N, n) * each for n, each in enumerate(sums)) / 2**N
+        start = Fraction(round(start * 10**START), 10**START)
+        return [start + each for each in sums]
 
     def read(self) -> Node:
         if not self.of_group:
@@ -83,13 +144,13 @@ class Goal:
             if self.of_group:
                 return [self.paid(m, self.N - 1) for m in range(self.N)]
             if not self.exact:
-                return list(posterior_means(self.node, self.N - 1, self.constants))
+                return self.sums(self.nearest(self.N - 1))
             found = to_bernstein(polynomial(self.node, self.constants), self.N - 1)
         except (Undefined, Unusable) as error:
             raise self.refused(error) from None
         if found is None:
             raise DesignError(
-                f"{self.text} has degree {self.N}: {self.N - 1} other answers cannot estimate it without bias\n"
+                f"{self.text} has degree {self.N}: {_answers(self.N - 1)} cannot estimate it without bias\n"
                 "hint: choose the baseline optimal or none, or a larger N"
             )
         return list(found)
@@ -98,22 +159,9 @@ class Goal:
         reason = error.args[0]
         return DesignError(located(error.args[1] if error.args[1:] else self.source.span(0, len(self.text)), reason))
 
-    def gap(self) -> str:
-        """How far the gradient is from that of an objective that it is not unbiased for."""
-        import mpmath
 
-        N, own = self.N, numeric(self.node, self.constants)
-        weight = [N * (after - before) for before, after in pairwise(self.phi)]
-        points = [1 / N + (1 - 2 / N) * i / POINTS for i in range(POINTS + 1)]
-        slopes = [float(mpmath.diff(own, p)) for p in points]
-        gaps = [abs(w - slope) for w, slope in zip(values(weight, np.array(points)), slopes, strict=True)]
-        share = max(gap / abs(slope) if slope else 1.0 for gap, slope in zip(gaps, slopes, strict=True))
-        of = "its derivative"
-        if share >= 1:  # where that is nearly 0
-            share, of = max(gaps) / max(map(abs, slopes)), "its steepest derivative"
-        found = f"the weight is within {100 * share:.2g} % of {of} for p from 1/{N} to {N - 1}/{N}"
-        exact = climbs(weight)
-        return f"{found}, and that of {exact.objective}" if exact and exact.factor == 1 else found
+def _answers(count: int) -> str:
+    return f"{count} other answer{'s' * (count != 1)}"
 
 
 def _number(name: str, given: object) -> Fraction:

@@ -2,11 +2,12 @@
 
 In    Design
 Out   Limit       N^power w(p) -> weight(p), and the familiar objective with that derivative
+      Pieces      several, for intervals of p
 
 In a large group n_pos = p N, so that w(p) is D = A_correct(p N + 1) - A_wrong(p N). Every value of the formulas is
 expanded in powers of 1/N with sympy expressions in p and q = 1 - p as coefficients, to three orders below the
-largest (series.py). Conditions are decided where they hold for all p alike. What does not fit, such as log(n_pos),
-is `NotFound` and said.
+largest (large.py, series.py). A condition on p cuts 0..1 in two where it changes, and each piece has a limit of its
+own. What does not fit, such as log(n_pos), is `NotFound` and said.
 """
 
 from __future__ import annotations
@@ -14,20 +15,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from itertools import pairwise
 
 import sympy
 
 from shaping import real
 from shaping.design import Design, Moment
-from shaping.language.evaluate import Group
-from shaping.language.nodes import Apply, Choose, Fallback, Name, Named, Node, Reduce, walk
-from shaping.language.vocabulary import ANSWER, CONSTANT
+from shaping.objectives.large import MAX_DRAWS, LargeGroup
 from shaping.objectives.recognize import arcsin_text
+from shaping.symbols.crossings import P, Q
 from shaping.symbols.powers import TooLarge
-from shaping.symbols.series import ONE, SIZE, TINY, NotFound, NoValue, P, Q, Series, number, values
+from shaping.symbols.series import TINY, Crosses, NotFound, NoValue, Series, values, within
 
-MAX_DRAWS = 64  # a binomial is written as a product
+MAX_PIECES = 16
 MAX_OPERATIONS = 60  # of an expression that sympy is asked to simplify
 
 
@@ -39,216 +39,88 @@ class Limit:
     factor: str = "1"  # weight = factor * the derivative of objective
 
 
-def limit(design: Design, moment: Moment | None = None) -> Limit:
+@dataclass(frozen=True)
+class Piece:
+    low: str  # the limit for p from here
+    high: str  # to here, both ends left out
+    limit: Limit | str  # or why none is found
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A limit that is another for some p than for others."""
+
+    pieces: tuple[Piece, ...]
+
+
+def limit(design: Design, moment: Moment | None = None) -> Limit | Pieces:
     """The limit of the weight of a design that verdicts decide.
 
     Raises:
       NotFound: there is none, or not one that can be found like this.
 
     Example:
-      >>> from shaping import load
+      >>> from shaping import load, loads
       >>> limit(load("configs/passk.yaml", k=2))
       Limit(power=Fraction(0, 1), weight='1/sqrt(1 - q**2)', objective='arcsin sqrt(pass_at(2))', factor='1')
+      >>> [(each.low, each.high, each.limit.weight) for each in limit(loads("advantage: r if p < 0.3 else 0")).pieces]
+      [('0', '3/10', '1'), ('3/10', '1', '0')]
     """
     constants = design.constants(moment)
+    pieces, left = [], [(sympy.Integer(0), sympy.Integer(1))]
+    while left:
+        interval = left.pop()
+        with within(interval):
+            try:
+                found = _limit(design, constants)
+            except Crosses as crosses:
+                ends = [interval[0], *crosses.at, interval[1]]
+                left += reversed(list(pairwise(ends)))
+                if len(pieces) + len(left) > MAX_PIECES:
+                    raise NotFound(f"conditions cut 0..1 into more than {MAX_PIECES} pieces") from None
+                continue
+            except NotFound as why:
+                if interval == (0, 1):
+                    raise
+                found = str(why)
+        pieces.append((*interval, found))
+    joined = [pieces[0]]
+    for low, high, found in pieces[1:]:
+        if found == joined[-1][2]:
+            joined[-1] = (joined[-1][0], high, found)
+        else:
+            joined.append((low, high, found))
+    if len(joined) > 1:
+        return Pieces(tuple(Piece(_end(low), _end(high), found) for low, high, found in joined))
+    if isinstance(joined[0][2], str):
+        raise NotFound(joined[0][2])
+    if joined[0][2].weight == "0":
+        raise NotFound("the weight is 0")
+    return joined[0][2]
+
+
+def _end(p: sympy.Rational) -> str:
+    return str(p) if p.q < 10**6 else f"{float(p):.6g}"
+
+
+def _limit(design: Design, constants: Mapping[str, real.Real]) -> Limit:
+    """For all p of the interval."""
     try:
-        right = _Group(constants, Series({Fraction(1): P, Fraction(0): sympy.Integer(1)})).value(design.advantage, 0)
-        wrong = _Group(constants, Series({Fraction(1): P})).value(design.advantage, 1)
+        one_more = Series({Fraction(1): P, Fraction(0): sympy.Integer(1)})
+        right = LargeGroup(constants, one_more).value(design.advantage, 0)
+        wrong = LargeGroup(constants, Series({Fraction(1): P})).value(design.advantage, 1)
     except NoValue:
         raise NotFound("the formulas have no value for large groups") from None
     except (TooLarge, real.Undefined, real.Unusable) as error:
         raise NotFound(error.args[0]) from None
     difference = right - wrong
     if difference.is_zero():
-        raise NotFound("large terms cancel" if difference.error is not None else "the weight is 0")
+        if difference.error is not None:
+            raise NotFound("large terms cancel")
+        return Limit(Fraction(0), "0", None)
     power, coefficient = difference.leading()
     objective, factor = _familiar(coefficient, list(constants.values()))
     return Limit(-power, _text(_shortest(coefficient)), objective, _text(factor))
-
-
-# ── Formulas ────────────────────────────────────────────────────────────────
-
-
-class _Group:
-    """A large group; kind 0 is its correct answers, kind 1 the wrong ones."""
-
-    def __init__(self, constants: Mapping[str, real.Real], n_pos: Series):
-        n_neg = Series({e: Q if e == 1 else -c for e, c in n_pos.terms.items()})
-        share = Series({e - 1: c for e, c in n_pos.terms.items()})
-        self.counts = (n_pos, n_neg)
-        self.constants = constants
-        self.shared = {name: number(value) for name, value in constants.items()} | {
-            "N": SIZE,
-            "n_pos": n_pos,
-            "n_neg": n_neg,
-            "p": share,
-        }
-        self.known: dict[tuple[Node, int], Series] = {}
-
-    def value(self, node: Node, kind: int) -> Series:
-        key = (node, kind if node.scope == ANSWER else -1)
-        if key not in self.known:
-            self.known[key] = self.computed(node, kind)
-        return self.known[key]
-
-    def computed(self, node: Node, kind: int) -> Series:
-        if node.scope == CONSTANT and not any(isinstance(part, Name) and part.name == "N" for part in walk(node)):
-            return number(Group(self.constants, []).value(node, -1))
-        match node:
-            case Name(name=name):
-                return number(1 - kind) if node.scope == ANSWER else self.shared[name]
-            case Named(body=body):
-                return self.value(body, kind)
-            case Choose(operands=(condition, then, otherwise)):
-                return self.value(then if self.value(condition, kind).sign() else otherwise, kind)
-            case Fallback(body=body, flat=flat):
-                try:
-                    return [self.value(body, each) for each in (0, 1)][kind]
-                except NoValue:
-                    return self.value(flat, kind)
-            case Apply(function=function, operands=operands):
-                return _apply(function.name, [self.value(operand, kind) for operand in operands])
-            case Reduce():
-                return self.reduced(node, kind)
-        raise NotFound("it draws at random")
-
-    def reduced(self, node: Reduce, kind: int) -> Series:
-        chosen = [each for each in (0, 1) if node.where is None or self.value(node.where, each).sign()]
-        values = [(self.counts[each], self.value(node.operand, each)) for each in chosen]
-        arguments = [self.value(argument, kind) for argument in node.arguments]
-        name, ddof = node.reduction.name, dict(node.options).get("ddof", 0)
-        if name in ("sum", "count"):
-            return _total(values) if name == "sum" else _total([(n, _truth(value.sign())) for n, value in values])
-        if not values:
-            raise NoValue
-        if name in ("mean", "var", "std"):
-            middle = _mean(values)
-            if name == "mean":
-                return middle
-            spread = _total([(n, (value - middle) * (value - middle)) for n, value in values])
-            variance = _divide(spread, _total([(n, ONE) for n, _ in values]) - number(ddof))
-            return variance if name == "var" else _apply("sqrt", [variance])
-        if name in ("min", "max"):
-            return _apply(name, [value for _, value in values])
-        own = self.value(node.operand, kind)
-        if name == "others_mean":
-            return _divide(_total(values) - own, SIZE - ONE)
-        if name in ("max_of", "max_with", "max_without"):
-            return self.maximum(name, own, values, *arguments, kind)
-        raise NotFound(f"no expansion of {name} is known")
-
-    def maximum(self, name: str, own: Series, values: list, k: Series, kind: int) -> Series:
-        """The mean maximum of k draws: the lower value if all k are of that kind."""
-        (_, a), (_, b) = values
-        order = (a - b).sign()
-        if not order:
-            return a
-        low, high = (1, 0) if order > 0 else (0, 1)
-        from_low, of, draws = self.counts[low], SIZE, k
-        if name == "max_with":
-            if kind == high:
-                return own
-            from_low, of, draws = from_low - ONE, of - ONE, k - ONE
-        elif name == "max_without":
-            from_low, of = from_low - (ONE if kind == low else number(0)), of - ONE
-        misses = _divide(_binomial(from_low, draws), _binomial(of, draws))
-        return values[high][1] - misses * (values[high][1] - values[low][1])
-
-
-def _apply(name: str, values: list[Series]) -> Series:
-    a, b = values[0], values[-1]
-    match name:
-        case "add":
-            return a + b
-        case "subtract":
-            return a - b
-        case "negate":
-            return -a
-        case "multiply":
-            return a * b
-        case "divide":
-            return _divide(a, b)
-        case "power":
-            exponent = _constant(b)
-            if a.is_none():
-                if exponent < 0:
-                    raise NoValue
-                return _truth(exponent == 0)
-            return a.power(exponent)
-        case "sqrt":
-            return a if a.is_none() else a.power(sympy.Rational(1, 2))
-        case "log":
-            if a.sign() <= 0:
-                raise NoValue
-            if a.leading()[0]:
-                raise NotFound("it grows with log N")
-            return a.of(sympy.log, name)
-        case "exp" | "tanh":
-            return a.of(getattr(sympy, name), name)
-        case "sigmoid":
-            return a.of(lambda x: 1 / (1 + sympy.exp(-x)), name)
-        case "abs":
-            return -a if a.sign() < 0 else a
-        case "sign":
-            return number(a.sign())
-        case "min" | "max":
-            way = 1 if name == "max" else -1
-            return reduce(lambda best, each: each if (each - best).sign() == way else best, values)
-        case "clip":
-            return _apply("min", [_apply("max", values[:2]), values[2]])
-        case "binomial":
-            return _binomial(a, b)
-        case "and" | "or":
-            signs = a.sign(), b.sign()
-            return _truth(all(signs) if name == "and" else any(signs))
-        case "not":
-            return _truth(not a.sign())
-        case "less" | "at_most" | "more" | "at_least" | "equal" | "unequal":
-            sign = (a - b).sign()
-            return _truth(
-                {
-                    "less": sign < 0,
-                    "at_most": sign <= 0,
-                    "more": sign > 0,
-                    "at_least": sign >= 0,
-                    "equal": sign == 0,
-                    "unequal": sign != 0,
-                }[name]
-            )
-    raise NotFound(f"no expansion of {name} is known")
-
-
-def _divide(a: Series, b: Series) -> Series:
-    return a * b.power(sympy.Integer(-1))
-
-
-def _binomial(n: Series, k: Series) -> Series:
-    draws = _constant(k)
-    if not draws.is_Integer or draws > MAX_DRAWS:
-        raise NotFound("a binomial of two numbers that grow")
-    return reduce(lambda product, i: product * (n - number(i)), range(int(draws)), number(Fraction(1))) * Series(
-        {Fraction(0): 1 / sympy.factorial(draws)}
-    )
-
-
-def _constant(a: Series) -> sympy.Expr:
-    """A number that neither p nor N is in."""
-    value = a.terms.get(Fraction(0), sympy.Integer(0))
-    if a.error is not None or set(a.terms) - {Fraction(0)} or not value.is_number:
-        raise NotFound("an exponent, or a number of draws, that changes with the group")
-    return value
-
-
-def _truth(holds: object) -> Series:
-    return number(int(bool(holds)))
-
-
-def _total(values: list[tuple[Series, Series]]) -> Series:
-    return sum((n * value for n, value in values), Series({}))
-
-
-def _mean(values: list[tuple[Series, Series]]) -> Series:
-    return _divide(_total(values), sum((n for n, _ in values), Series({})))
 
 
 # ── The answer in words ─────────────────────────────────────────────────────

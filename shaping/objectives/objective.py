@@ -204,51 +204,95 @@ def read_objective(text: str, where: str, place: Callable[[int, int], Span], con
     return parse(text, where=where, place=place, lookup=lookup, names=["p", "N", *constants], functions=OBJECTIVES)
 
 
+class NoPolynomial(Unusable):
+    """The objective has no coefficients: log(p), sqrt(2) * p, p**2000."""
+
+
 def polynomial(node: Node, constants: Mapping[str, Real]) -> Polynomial:
-    """The objective for these N and parameters.
+    """The objective for these N and parameters, whether it is written as a polynomial or as (1 - (1 - p)**4) / p.
 
     Raises:
-      Unusable: it is no polynomial with rational coefficients, such as log(p) or sqrt(2) * p.
+      NoPolynomial: it is no polynomial with rational coefficients, of degree 1,024 at most.
+      Unusable: it has no value, or says pass_at(1/2).
     """
+    try:
+        top, bottom = _ratio(node, constants)
+        if len(bottom) > 1:
+            raise NoPolynomial("no polynomial in p")
+        return top
+    except NoPolynomial:
+        from shaping.objectives.disguise import unmasked  # late: it needs sympy
+
+        found = unmasked(node, constants)
+        if found is None:
+            raise
+        return found
+
+
+def _ratio(node: Node, constants: Mapping[str, Real]) -> tuple[Polynomial, Polynomial]:
+    """Two polynomials that it is the quotient of; the second is 1 if the quotient is a polynomial."""
     if _is_number(node):
         value = Group(constants, []).value(node, -1)
         if not isinstance(value, Fraction):
-            raise Unusable(f"{real.show(value)} is not rational")
-        return [value]
+            raise NoPolynomial(f"{real.show(value)} is not rational")
+        return [value], [Fraction(1)]
     match node:
         case Name():
-            return [Fraction(0), Fraction(1)]
+            return [Fraction(0), Fraction(1)], [Fraction(1)]
         case Named(body=body):
-            return polynomial(body, constants)
+            return _ratio(body, constants)
         case Apply(function=function, operands=operands) if function.name in OBJECTIVES:
             count = _whole(operands[0], constants)
-            return pass_at(count) if function.name == "pass_at" else log_p(count)
+            return pass_at(count) if function.name == "pass_at" else log_p(count), [Fraction(1)]
         case Apply(function=function, operands=(base, exponent)) if function.infix == "**":
-            result = [Fraction(1)]
-            factor = polynomial(base, constants)
-            for _ in range(_whole(exponent, constants)):
-                result = _times(result, factor)
-            return result
+            return _power(_ratio(base, constants), _exponent(exponent, constants))
         case Apply(function=function, operands=operands) if function.infix in ("+", "-", "*", "/"):
-            sides = [polynomial(operand, constants) for operand in operands]
+            (a, below), (b, also) = [_ratio(operand, constants) for operand in (operands * 2)[:2]]
             match function.name:
-                case "add":
-                    return plus(*sides)
-                case "subtract":
-                    return plus(sides[0], [-a for a in sides[1]])
                 case "negate":
-                    return [-a for a in sides[0]]
+                    return [-x for x in a], below
                 case "multiply":
-                    return _times(*sides)
-                case "divide" if len(trimmed(sides[1])) == 1 and sides[1][0]:
-                    return [a / sides[1][0] for a in sides[0]]
-    raise Unusable("no polynomial in p")
+                    return _reduced(_times(a, b), _times(below, also))
+                case "divide":
+                    return _reduced(_times(a, also), _times(below, b))
+            sign = 1 if function.name == "add" else -1
+            if below == also:
+                return _reduced(plus(a, [sign * x for x in b]), below)
+            return _reduced(plus(_times(a, also), [sign * x for x in _times(b, below)]), _times(below, also))
+    raise NoPolynomial("no polynomial in p")
+
+
+def _power(ratio: tuple[Polynomial, Polynomial], exponent: int) -> tuple[Polynomial, Polynomial]:
+    top, bottom = ratio if exponent >= 0 else _reduced(*ratio[::-1])
+    found, left = ([Fraction(1)], [Fraction(1)]), abs(exponent)
+    while left:
+        if left % 2:
+            found = _times(found[0], top), _times(found[1], bottom)
+        left //= 2
+        if left:
+            top, bottom = _times(top, top), _times(bottom, bottom)
+    return found
+
+
+def _reduced(top: Polynomial, bottom: Polynomial) -> tuple[Polynomial, Polynomial]:
+    """The quotient and 1 if `bottom` divides `top`."""
+    top, bottom = trimmed(top), trimmed(bottom)
+    if bottom == [0]:
+        raise Unusable("division by zero")
+    rest, quotient = list(top), []
+    while len(rest) >= len(bottom):
+        factor = rest[-1] / bottom[-1]
+        quotient.append(factor)
+        for i, b in enumerate(bottom, len(rest) - len(bottom)):
+            rest[i] -= factor * b
+        rest.pop()
+    return (top, bottom) if any(rest) else (quotient[::-1] or [Fraction(0)], [Fraction(1)])
 
 
 def _times(a: Polynomial, b: Polynomial) -> Polynomial:
-    if len(a) + len(b) - 2 > MAX_DEGREE:
-        raise Unusable(f"a degree is a whole number up to {MAX_DEGREE:,}")
-    return times(a, b)
+    if len(trimmed(a)) + len(trimmed(b)) - 2 > MAX_DEGREE:
+        raise NoPolynomial(f"a degree is a whole number up to {MAX_DEGREE:,}")
+    return trimmed(times(a, b))
 
 
 def _is_number(node: Node) -> bool:
@@ -256,8 +300,18 @@ def _is_number(node: Node) -> bool:
     return node.scope == CONSTANT and not of_p
 
 
-def _whole(node: Node, constants: Mapping[str, Real]) -> int:
-    (value,) = polynomial(node, constants) if _is_number(node) else (None,)
-    if value is None or value.denominator != 1 or not 0 <= value <= MAX_DEGREE:
-        raise Unusable(f"a degree is a whole number up to {MAX_DEGREE:,}")
+def _exponent(node: Node, constants: Mapping[str, Real]) -> int:
+    value = Group(constants, []).value(node, -1) if _is_number(node) else None
+    if not isinstance(value, Fraction) or value.denominator != 1 or abs(value) > MAX_DEGREE:
+        raise NoPolynomial(f"a degree is a whole number up to {MAX_DEGREE:,}")
     return int(value)
+
+
+def _whole(node: Node, constants: Mapping[str, Real]) -> int:
+    try:
+        exponent = _exponent(node, constants)
+    except NoPolynomial as error:
+        raise Unusable(error.args[0]) from None
+    if exponent < 0:
+        raise Unusable(f"a degree is a whole number up to {MAX_DEGREE:,}")
+    return exponent

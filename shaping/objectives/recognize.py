@@ -71,6 +71,8 @@ def climbs(weight: Sequence[Real]) -> Climbs | None:
         j = len(of_p) - 1
         return Climbs(f"p**{j + 1}", real.multiply(of_p[j] / (j + 1), scale))
     if len(terms) <= MAX_MIXED and len(terms) < len(weight):
+        if all(of_q[j] < 0 for j in terms):  # the other way
+            of_q, scale = [-a for a in of_q], real.negate(scale)
         return Climbs(sum_text([(of_q[j] / (j + 1), f"pass_at({j + 1})" if j else "p") for j in terms]), scale)
     return None
 

@@ -8,13 +8,17 @@ from fractions import Fraction
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from mpmath import mpf, nstr
+
 from shaping import real
 from shaping.objectives import dynamics
+from shaping.objectives.dynamics import LONGEST
 from shaping.objectives.recognize import Near, number_text, polynomial_text
 from shaping.real import Real
 
 if TYPE_CHECKING:
     from shaping.objectives.explain import Explanation
+    from shaping.objectives.limits import Limit
 
 WIDTH = 100
 INDENT = 9
@@ -27,7 +31,7 @@ def words(found: Explanation) -> str:
     when += ", before its section `token:`" if found.design.token else ""
     parts = [f"{found.design.name}, groups of {found.N}, rewards 0 and 1{when}", ""]
     sections = {
-        "climbs": [*_climbs(found), *_limit(found)],
+        "descends" if _descends(found) else "climbs": [*_climbs(found), *_limit(found)],
         "weight": _weight(found),
         "group": _group(found),
         "push": _push(found),
@@ -42,6 +46,13 @@ def words(found: Explanation) -> str:
             else:
                 parts += textwrap.wrap(line, WIDTH, initial_indent=first, subsequent_indent=" " * (INDENT + 2))
     return "\n".join(parts)
+
+
+def _descends(found: Explanation) -> bool:
+    """Does it go down what is named?"""
+    if found.climbs:
+        return real.sign(found.climbs.factor) < 0
+    return found.near is not None and found.near.factor < 0
 
 
 def _climbs(found: Explanation) -> list[str]:
@@ -65,23 +76,35 @@ def _within(near: Near, N: int) -> str:
 
 
 def _limit(found: Explanation) -> list[str]:
+    from shaping.objectives.limits import Pieces  # late: it needs sympy
+
     limit, exact = found.limit, found.climbs
     if exact and exact.objective == "0":
         return []
     if isinstance(limit, str):
         return [f"as N grows: no limit found ({limit})"]
+    if isinstance(limit, Pieces):
+        pieces = (f"  for p from {each.low} to {each.high}: {_tends(each.limit)}" for each in limit.pieces)
+        return ["as N grows:", *pieces]
     if exact and limit.objective == exact.objective and limit.factor == number_text(exact.factor) and not limit.power:
         return ["as N grows: the same"]
-    scaled = "w" if not limit.power else f"N^{limit.power} w".replace("N^1 ", "N ")
-    text = f"as N grows: {scaled} -> {limit.weight.replace('**', '^')}"
-    text += ", q = 1 - p" if "q" in limit.weight.replace("sqrt", "") else ""
-    if limit.objective:
-        factor = "" if limit.factor == "1" else f"{limit.factor} times "
-        text += f", {factor}the gradient of {limit.objective}"
+    text = f"as N grows: {_tends(limit)}"
     near = found.near_limit
     if near and not exact and found.near and near.objective != found.near.objective:
         text += f"; now {near.factor:.3g} times that {_within(near, found.N)}"
     return [text]
+
+
+def _tends(limit: Limit | str) -> str:
+    if isinstance(limit, str):
+        return f"no limit found ({limit})"
+    scaled = "w" if not limit.power else f"N^{limit.power} w".replace("N^1 ", "N ")
+    text = f"{scaled} -> {limit.weight.replace('**', '^')}"
+    text += ", q = 1 - p" if "q" in limit.weight.replace("sqrt", "") else ""
+    if limit.objective:
+        factor = "" if limit.factor == "1" else f"{limit.factor} times "
+        text += f", {factor}the gradient of {limit.objective}"
+    return text
 
 
 def _weight(found: Explanation) -> list[str]:
@@ -121,25 +144,26 @@ def _noise(found: Explanation) -> list[str]:
     text = polynomial_text(found.variance_polynomial) if found.variance_polynomial else ""
     lines = ["of the gradient g that one group gives, in the logit of p"]
     lines += [f"Var g = {_with_q(text)}"] if 0 < len(text) <= SHORT else []
-    if any(row is None for row in found.snr.values()):
-        return [*lines, "(E g)^2 / Var g: 0 / 0"]
     columns = list(found.snr.values())
+    if not any(columns):
+        return [*lines, "(E g)^2 / Var g: 0 / 0"]
     rows = ("(E g)^2 / Var g", "against GRPO", "against RLOO")
-    table = [_row(title, [f"{column[i]:.3g}" for column in columns]) for i, title in enumerate(rows)]
+    table = [_row(title, [_ratio(column and column[i]) for column in columns]) for i, title in enumerate(rows)]
     return [*lines, _row("p", list(found.snr)), *table]
 
 
 def _speed(found: Explanation) -> list[str]:
     lines = []
     for (start, end), (_, ratio) in found.times.items():
-        long = (
-            f"{ratio:.3g} times as long as GRPO takes" if isfinite(ratio) else "never: w(p) is not positive on the way"
-        )
+        long = f"{'more than ' if ratio >= LONGEST else ''}{ratio:.3g} times as long as GRPO takes"
+        long = long if isfinite(ratio) else "never: w(p) is not positive on the way"
         lines.append(f"from p = {start} to {end}: {long}")
     return lines
 
 
 def as_json(found: Explanation) -> dict[str, object]:
+    from shaping.objectives.limits import Pieces  # late: it needs sympy
+
     limit, exact, near = found.limit, found.climbs, found.near
     climbs = exact and {
         "objective": exact.objective,
@@ -153,7 +177,9 @@ def as_json(found: Explanation) -> dict[str, object]:
         "as_a_run_begins": bool(found.design.clock),
         "climbs": climbs,
         "nearest": near and vars(near) | {"outer": _finite(near.outer)},
-        "as_N_grows": {"not_found": limit} if isinstance(limit, str) else {**vars(limit), "power": str(limit.power)},
+        "as_N_grows": [{"from": each.low, "to": each.high} | _limit_json(each.limit) for each in limit.pieces]
+        if isinstance(limit, Pieces)
+        else _limit_json(limit),
         "weight": {
             "bernstein": list(map(_both, found.weight)),
             "polynomial": _strings(found.weight_polynomial),
@@ -175,6 +201,10 @@ def as_json(found: Explanation) -> dict[str, object]:
             for (start, end), (own, ratio) in found.times.items()
         },
     }
+
+
+def _limit_json(limit: Limit | str) -> dict[str, object]:
+    return {"not_found": limit} if isinstance(limit, str) else {**vars(limit), "power": str(limit.power)}
 
 
 # ── Numbers as they are said ────────────────────────────────────────────────
@@ -205,10 +235,17 @@ def _exactly(value: Real) -> str:
     return text if text and len(text) <= SHORT else f"{real.nearest(value):.6g}"
 
 
+def _ratio(value: float | None) -> str:
+    return "0 / 0" if value is None else f"{value:.3g}" if isfinite(value) else "infinite"
+
+
 def _short(value: Real | float) -> str:
     if isinstance(value, Fraction) and len(str(value)) <= 6:
         return str(value)
-    return f"{value if isinstance(value, float) else real.nearest(value):.4g}"
+    found = value if isinstance(value, float) else real.nearest(value)
+    if not found and value and isinstance(value, Fraction):  # below any float
+        return nstr(mpf(value.numerator) / value.denominator, 4)
+    return f"{found:.4g}"
 
 
 def _list(values: Sequence[Real]) -> str:

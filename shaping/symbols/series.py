@@ -3,12 +3,15 @@
     sum of c N^e, and O(N^error)        c over p and q = 1 - p, in sympy; at least three orders are kept
 
 p and q are two symbols, so that sqrt(p q) stays short; p + q = 1 is used where it matters whether a coefficient is 0.
-That, and its sign, is decided by trying eight values of p to 40 digits.
+That is decided by trying eight values of p to 40 digits. Its sign is asked of an interval of p, 0 to 1 unless `within`
+says another: where a root of it lies between, `Crosses` names the root, and each side can be asked (crossings.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,8 +19,8 @@ import sympy
 
 from shaping import real
 from shaping.symbols import powers
+from shaping.symbols.crossings import P, Q, crossings
 
-P, Q = sympy.symbols("p q", positive=True)
 SAMPLES = [
     sympy.Rational(*each)
     for each in ((1, 10**6), (1, 97), (1, 7), (3, 8), (11, 20), (5, 6), (96, 97), (10**6 - 1, 10**6))
@@ -32,6 +35,28 @@ class NotFound(ArithmeticError):
 
 class NoValue(ArithmeticError):
     """The formula has no value for such groups, so that `flat` holds."""
+
+
+class Crosses(ArithmeticError):
+    """A sign changes at these values of p."""
+
+    def __init__(self, at: tuple[sympy.Rational, ...]) -> None:
+        super().__init__(at)
+        self.at = at
+
+
+Interval = tuple[sympy.Expr, sympy.Expr]
+_interval: ContextVar[Interval] = ContextVar("interval", default=(sympy.Integer(0), sympy.Integer(1)))
+
+
+@contextmanager
+def within(interval: Interval) -> Iterator[None]:
+    """Ask of these p alone."""
+    token = _interval.set(interval)
+    try:
+        yield
+    finally:
+        _interval.reset(token)
 
 
 @dataclass(frozen=True)
@@ -62,14 +87,13 @@ class Series:
         return self.error is None and self.is_zero()
 
     def sign(self) -> int:
-        """The same for all p, or NotFound."""
+        """The same for all p of the interval; Crosses if it changes there."""
         if self.is_none():
             return 0
         _, coefficient = self.leading()
-        signs = {1 if value > 0 else -1 for value in values(coefficient)}
-        if len(signs) > 1:
-            raise NotFound("a condition holds for some p and not for others")
-        return signs.pop()
+        if at := crossings(coefficient, _interval.get()):
+            raise Crosses(at)
+        return 1 if max(values(coefficient), key=abs) > 0 else -1
 
     def trimmed(self) -> Series:
         if not self.terms:
@@ -178,7 +202,9 @@ SIZE = Series({Fraction(1): sympy.Integer(1)})
 
 def values(coefficient: sympy.Expr) -> list[sympy.Expr]:
     """At the values of p that are tried."""
-    return [sympy.N(coefficient.subs({P: each, Q: 1 - each}), 40) for each in SAMPLES]
+    low, high = _interval.get()
+    points = [low + (high - low) * each for each in SAMPLES]
+    return [sympy.N(coefficient.subs({P: each, Q: 1 - each}), 40) for each in points]
 
 
 def _vanishes(coefficient: sympy.Expr) -> bool:
