@@ -25,6 +25,7 @@ from rich.table import Table
 import shaping
 from passk_rlhf.tasks import maze as task
 from passk_rlhf.train_ppo_ray import LaunchError
+from shaping.errors import commanded
 from shaping.language.params import assignments
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ console = Console(highlight=False)
 def main(argv: list[str] | None = None) -> int:
     options = read_options(argv)
     started = time.time()
-    design = shaping.load(options.design, **assignments(options.param, "--param"))
-    design.check(ANSWERS)
+    with commanded("--param"):
+        design = shaping.load(options.design, **assignments(options.param, "--param"))
+        design.check(ANSWERS)
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
 

@@ -29,6 +29,7 @@ from typing import Any
 import shaping
 from passk_rlhf import faults, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
 from shaping.language.nodes import Name, walk
+from shaping.errors import commanded
 from shaping.language.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
@@ -41,7 +42,8 @@ class LaunchError(ValueError):
 def main(argv: list[str] | None = None) -> int:
     launch = Launch(sys.argv[1:] if argv is None else argv)
     try:
-        launch.run()
+        with commanded("--advantage-param"):
+            launch.run()
     except SystemExit:
         raise
     except Exception as error:

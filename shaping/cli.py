@@ -23,7 +23,7 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING
 
 from shaping.design import load, loads, own_params
-from shaping.errors import DesignError, Source
+from shaping.errors import DesignError, Source, commanded
 from shaping.language.document import read_text
 from shaping.language.params import assignments
 from shaping.language.sections import problems
@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        return options.run(options)
+        with commanded(PARAM):
+            return options.run(options)
     except DesignError as error:
         print(error, file=sys.stderr)
         return 1
@@ -121,8 +122,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def check(options: argparse.Namespace) -> int:
+    from shaping.groups.notes import notes
+
     status = 0
     for path in options.files:
+        said: list[str] = []
         try:
             text, params = read_text(path), assignments(options.param, PARAM)
             errors = problems(Source(path, text), params)
@@ -130,6 +134,7 @@ def check(options: argparse.Namespace) -> int:
                 design = loads(text, path, **params)
                 design.check(options.n)
                 read_claims(design)
+                said = notes(design, options.n)
         except DesignError as error:
             errors = [error]
         for error in errors:
@@ -138,6 +143,8 @@ def check(options: argparse.Namespace) -> int:
             status = 1
         else:
             print(f"{path}: fine, for groups of {options.n}")
+        for note in said:
+            print(note)
     return status
 
 
@@ -147,7 +154,8 @@ def show(options: argparse.Namespace) -> int:
     for i, path in enumerate(options.files):
         design = load(path, **assignments(options.param, PARAM))
         design.check(options.n)
-        print(("\n" if i else "") + description(design, options.n))
+        with told(path):
+            print(("\n" if i else "") + description(design, options.n))
     return 0
 
 

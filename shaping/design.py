@@ -8,9 +8,10 @@ rewards into advantages. Sure of: the file is whole. Not of: the mathematics
 from __future__ import annotations
 
 from collections.abc import Mapping as Names
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -170,8 +171,13 @@ class Design:
         """Raise the DesignError that groups of N answers would meet, if any. No torch, no rewards needed."""
         from shaping.groups.check import check  # check.py reads designs, so it is known only once one is in use
 
+        refuse_size(self.source.path, N)
         with bounded(self.source.path):
             check(self, N)
+
+    def __reduce__(self) -> tuple:
+        """Pickled as its text, with parameters and used designs written into it, and read again: no file is needed."""
+        return loads, (self.resolved, self.source.path)
 
     def __call__(
         self,
@@ -202,7 +208,8 @@ class Design:
 
         Raises:
           RewardError: a value is NaN or infinite, or is no verdict though the
-            design counts correct answers; names prompt, answer and value.
+            design counts correct answers; names prompt, answer and value. Or
+            something is no tensor, no whole number, no signal that it may read.
           DesignError: the design has no value for some group of N answers, or a
             formula leaves the range of floats for these rewards.
 
@@ -213,7 +220,9 @@ class Design:
           tensor([[ 0.4472,  0.4472, -0.4472, -0.4472]])
         """
         from shaping.compiled.apply import evaluated  # late: reading a design must not import torch
+        from shaping.compiled.arguments import refuse_arguments
 
+        refuse_arguments(self, reward_PN, score_PN, signal_PN, {"step": step, "total_steps": total_steps, "seed": seed})
         result = evaluated(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed, step)
         return result[0] if self.token is not None else result
 
@@ -225,7 +234,14 @@ class Design:
         """
         from shaping.compiled.lower import source_code
 
+        refuse_size(self.source.path, N)
         return source_code(self, N)
+
+
+def refuse_size(path: str, N: object) -> None:
+    """Raise the DesignError of a size of groups that is no whole number."""
+    if isinstance(N, bool) or not hasattr(N, "__index__"):
+        raise DesignError(f"{path}: groups of {N!r} answers: N is a whole number, such as 16")
 
 
 def _reads_time(node: Node) -> bool:
@@ -243,6 +259,8 @@ def load(path: str | Path, /, **params: object) -> Design:
       >>> load("configs/passk.yaml", k=8).params["k"].value
       Fraction(8, 1)
     """
+    if not isinstance(path, str | PathLike):
+        raise DesignError(f"a design is loaded from the path of a file, not from {type(path).__name__} {path!r}")
     return _design(Source(str(path), read_text(path)), params)
 
 
@@ -252,7 +270,21 @@ def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
     >>> loads("advantage: r - mean(r)").name
     'design'
     """
+    if not isinstance(text, str):
+        raise DesignError(f"{path}: a design is text, not {type(text).__name__}")
     return _design(Source(path, text), params)
+
+
+def with_params(design: Design, params: Names[str, Fraction]) -> Design:
+    """The same design with other values of its parameters, for exact work; its text stays as it is.
+
+    >>> with_params(loads("params: {k: 4}\nadvantage: k * r"), {"k": Fraction(2)}).params["k"].value
+    Fraction(2, 1)
+    """
+    if all(design.params[name].value == value for name, value in params.items()):
+        return design
+    changed = {name: replace(param, value=params.get(name, param.value)) for name, param in design.params.items()}
+    return replace(design, sections=replace(design.sections, params=changed))
 
 
 def own_params(path: str, given: Names[str, T]) -> dict[str, T]:

@@ -18,9 +18,13 @@ from __future__ import annotations
 
 import difflib
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
+
+_param_flag: ContextVar[str] = ContextVar("param_flag", default="")  # of the command that runs; "" in Python
 
 
 class DesignError(ValueError):
@@ -70,6 +74,10 @@ class Span:
     def __str__(self) -> str:
         return f"{self.source.path}:{self.line}:{self.column}"
 
+    def text(self) -> str:
+        line = self.source.text.split("\n")[self.line - 1]
+        return line[self.column - 1 : self.column - 1 + self.width].strip()
+
     def picture(self) -> str:
         text = self.source.text.split("\n")[self.line - 1].rstrip("\r")
         gutter = f"  {self.line} | "
@@ -86,6 +94,44 @@ def located(span: Span, message: str, hint: str = "") -> str:
     return "\n".join(parts)
 
 
+# ── What the caller wrote ───────────────────────────────────────────────────
+
+
+@contextmanager
+def commanded(param_flag: str) -> Iterator[None]:
+    """Inside, messages name flags, as a command line has them; outside, arguments of Python.
+
+    `param_flag`: the one that sets a parameter of a design, --param or --advantage-param.
+    """
+    token = _param_flag.set(param_flag)
+    try:
+        yield
+    finally:
+        _param_flag.reset(token)
+
+
+def argument(name: str) -> str:
+    """What the caller knows as `name`.
+
+    >>> argument("fail_on")
+    'fail_on'
+    >>> with commanded("--param"):
+    ...     argument("fail_on"), argument("N")
+    ('--fail-on', '--n')
+    """
+    return f"--{name.lower().replace('_', '-')}" if _param_flag.get() else name
+
+
+def parameter(name: str) -> str:
+    """How the caller sets a parameter of a design.
+
+    >>> with commanded("--advantage-param"):
+    ...     parameter("k")
+    '--advantage-param k'
+    """
+    return f"{_param_flag.get()} {name}" if _param_flag.get() else name
+
+
 def names_hint(unknown: str, known: Iterable[str], what: str = "names here") -> str:
     """'did you mean ...' where something is close, and what there is.
 
@@ -93,6 +139,7 @@ def names_hint(unknown: str, known: Iterable[str], what: str = "names here") -> 
     "did you mean 'n_pos'? names here: k, n_neg, n_pos"
     """
     known = sorted(set(known))
-    close = difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
+    same = [name for name in known if name.lower() == unknown.lower()]
+    close = same or difflib.get_close_matches(unknown, known, n=1, cutoff=0.7)
     guess = f"did you mean '{close[0]}'? " if close else ""
     return f"{guess}{what}: {', '.join(known) or 'none'}"

@@ -23,6 +23,7 @@ MAX_SETTINGS = 10_000  # of the parameters of a claim, for one N: two that count
 MAX_SECONDS = 60  # on the CPU, for a file in commands that prove, search or draw; none of configs/ needs fifteen
 AGAIN = 0.2  # seconds until it is tried again to end something: what a destructor raises, Python drops
 
+_spent = [0]
 _left: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
 
@@ -36,6 +37,7 @@ class _Stopped(BaseException):
 
 def spend(units: int) -> None:
     """Take from what is allowed; outside of `bounded` anything is."""
+    _spent[0] += units
     left = _left.get()
     if left is not None:
         left[0] -= units
@@ -43,13 +45,18 @@ def spend(units: int) -> None:
             raise TooMuch(f"more than {MAX_WORK:,} steps of exact arithmetic")
 
 
+def spent() -> int:
+    """The units that were spent in this process."""
+    return _spent[0]
+
+
 def is_bounded() -> bool:
     return _left.get() is not None
 
 
 @contextmanager
-def bounded(path: str) -> Iterator[None]:
-    """Allow MAX_WORK to what is done here for the design at `path`; within another `bounded`, what that one has left.
+def bounded(path: str, most: int = MAX_WORK) -> Iterator[None]:
+    """Allow so much to what is done here for the design at `path`; within another `bounded`, what that one has left.
 
     Raises:
       TooMuch: it is not enough, or formulas are nested deeper than Python's stack.
@@ -57,7 +64,7 @@ def bounded(path: str) -> Iterator[None]:
     if _left.get() is not None:
         yield
         return
-    token = _left.set([MAX_WORK])
+    token = _left.set([most])
     try:
         yield
     except TooMuch as error:
@@ -86,7 +93,8 @@ class counted_calls:
     def __enter__(self) -> None:
         left = _left.get()
         self.most, self.made = MAX_CALLS if left is None else left[0], 0
-        self.before = sys.getprofile()
+        self.before, self.unraisable = sys.getprofile(), sys.unraisablehook
+        sys.unraisablehook = lambda args: None if args.exc_type is _Stopped else self.unraisable(args)
         sys.setprofile(self.count)
 
     def count(self, frame, event: str, argument) -> None:
@@ -96,6 +104,7 @@ class counted_calls:
 
     def __exit__(self, kind, error, trace) -> bool:
         sys.setprofile(self.before)
+        sys.unraisablehook = self.unraisable  # a generator that is closed on the way out would print what it drops
         spend(self.made)
         return kind is _Stopped
 

@@ -361,7 +361,7 @@ MISTAKES = {
         d.yaml:2:7: unknown key 'defalt' for parameter 'k'
           2 |   k: {defalt: 1}
                     ^^^^^^
-        hint: did you mean 'default'? keys here: default, range, schedule
+        hint: did you mean 'default'? keys here: default, kind, range, schedule
         """,
     ),
     "a parameter that is a list": (
@@ -423,7 +423,7 @@ MISTAKES = {
         d.yaml:1:10: unknown name 'r' in 'correct'
           1 | correct: r > 0.5
                        ^
-        hint: names here: score
+        hint: an answer is judged by its raw score, before length penalties: correct: score > 0.5
         """,
     ),
     "a verdict that is the same for all": (

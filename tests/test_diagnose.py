@@ -65,7 +65,7 @@ def test_a_script_can_fail_on_a_figure(rewards, capsys):
     assert main(["diagnose", path, str(GRPO), "--fail-on", "silent>0.4", "--fail-on", "scale<1"]) == 1
     assert capsys.readouterr().err == "failed: grpo: silent is 0.5, silent>0.4\n"
     assert main(["diagnose", path, str(GRPO), "--fail-on", "silent>0.5"]) == 0
-    with pytest.raises(DesignError, match="--fail-on quiet>1: write all_wrong, silent, effective"):
+    with pytest.raises(DesignError, match="^fail_on quiet>1: write all_wrong, silent, effective"):
         fails([], ["quiet>1"])
 
 

@@ -138,7 +138,7 @@ did you mean 'n_pos'? names here: N, P, correct, length, logprob, n_neg, n_pos, 
 r - baseline
     ^^^^^^^^
 unknown name 'baseline' in 'advantage'
-names here: N, P, correct, length, logprob, n_neg, n_pos, p, progress, r, score, step, surprisal, total_steps, truncated
+the mean reward of a group is mean(r), of the others others_mean(r)
 
 r - mean
     ^^^^
@@ -153,7 +153,7 @@ functions: abs, binomial, clip, count, exp, floor, log, log_gamma, max, max_of, 
 r(1)
 ^
 unknown function 'r' in 'advantage'
-functions: abs, binomial, clip, count, exp, floor, log, log_gamma, max, max_of, max_with, max_without, mean, min, others_mean, quantile, rank, sigmoid, sign, sqrt, std, sum, tanh, var
+r is a value: write it without (...)
 
 1 + sqrt(r, 2)
     ^^^^^^^^^^
@@ -229,27 +229,27 @@ a power is written **
 1 + r // 2
     ^^^^^^
 'r // 2' in 'advantage' is not part of the language
-numbers, names, + - * / **, comparisons, a if c else b, functions
+write floor(a / b)
 
 r is 1
 ^^^^^^
 'r is 1' in 'advantage' is not part of the language
-numbers, names, + - * / **, comparisons, a if c else b, functions
+two values are compared with == and !=
 
 r, r
 ^^^^
 'r, r' in 'advantage' is not part of the language
-numbers, names, + - * / **, comparisons, a if c else b, functions
+a formula is about every answer at once: sum(r), count(r > 0), mean(r, where=correct)
 
 2 * r[0]
     ^^^^
 'r[0]' in 'advantage' is not part of the language
-numbers, names, + - * / **, comparisons, a if c else b, functions
+a formula is about every answer at once: r is its own reward, mean(r) that of its group
 
 2 * True
     ^^^^
 'True' in 'advantage' is not a number of the language
-write it in decimals: 0.5, 1e-6, 16
+write 1
 
 0x10 * r
 ^^^^
@@ -299,7 +299,7 @@ check the parentheses and operators around this place
 2 r
   ^
 cannot read 'advantage' as a formula
-check the parentheses and operators around this place
+a product has its sign: 2 * r
 
 r; r
  ^

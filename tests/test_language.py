@@ -24,6 +24,7 @@ import torch
 
 import shaping
 from shaping import cli
+from shaping.errors import commanded
 from shaping.proofs import claims
 
 ROOT = Path(__file__).parent.parent
@@ -102,7 +103,8 @@ def wrong_error(text, design):
     lines = design.splitlines()
     lines[int(number) - 1] = shown
     try:
-        shaping.loads("\n".join(lines) + "\n", str(MINE)).check(8)
+        with commanded("--param"):  # as `shaping check` shows it
+            shaping.loads("\n".join(lines) + "\n", str(MINE)).check(8)
     except shaping.DesignError as error:
         return [] if f"{error}\n" == text else [f"said:\n{text}is:\n{error}"]
     return [f"no error at all; said:\n{text}"]

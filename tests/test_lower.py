@@ -498,11 +498,16 @@ def test_a_reduction_looks_at_all_answers_though_only_some_get_the_formula():
         assert credits(shaping.loads(text.format(formula, ", flat: 7")), [rewards]) == [[7, 7, 7, 7]]
 
 
-def test_a_statistic_over_the_batch_looks_at_the_groups_that_take_another_branch_too():
-    made = "advantage: {each: 'mean(1 / n_pos, over=batch) if n_pos > 0 else 0', flat: 5}"
-    assert credits(shaping.loads(made), [[1, 0], [0, 0]]) == [[5, 5], [0, 0]]
-    with pytest.raises(DesignError, match="^<design>:1:25: division by zero for N = 2, n_pos = 0"):
-        shaping.loads(made.replace(", flat: 5", "")).check(2)
+def test_a_statistic_over_the_batch_leaves_out_the_groups_that_have_no_value():
+    # 1 / n_pos is 1 and 1/2 in two groups, and has no value in the third: mean 3/4
+    text = "advantage: {each: 'mean(1 / n_pos, over=batch)', flat: 5}"
+    assert credits(shaping.loads(text), [[1, 0], [1, 1], [0, 0]]) == [[0.75, 0.75]] * 3
+    assert credits(shaping.loads(text), [[0, 0], [0, 0]]) == [[5, 5], [5, 5]]  # of which nothing is left
+    with pytest.raises(DesignError, match="^<design>:1:20: .* mean: groups of N = 2, n_pos = 0 are left out"):
+        shaping.loads(text.replace(", flat: 5", "")).check(2)
+    # where the group itself has a value there is one
+    made = "advantage: 'mean(1 / n_pos, over=batch) if n_pos > 0 else 0'"
+    assert credits(shaping.loads(made), [[1, 0], [0, 0]]) == [[1, 1], [0, 0]]
     # of the groups that are kept each has a correct answer
     kept = shaping.loads("keep: n_pos > 0\nadvantage: 1 / (1 + sum(1 / n_pos, over=batch))")
     assert credits(kept, [[1, 0], [0, 0]]) == [[0.5, 0.5], [0, 0]]

@@ -62,6 +62,7 @@ def mutants(name):
     """(what was changed, the text of the mutant): every sign, constant and known name of its formulas, once each."""
     text = (CONFIGS / f"{name}.yaml").read_text()
     top = read(Source(str(CONFIGS / f"{name}.yaml"), text))
+    lets = dict.fromkeys(top.get("let").entries if top.get("let") else (), "r")  # as mean(r) for mean(shaped) in dapo
     sections = ("correct", "params", "let", "use", "draws", "keep", "advantage", "token")
     for scalar in (found for key in sections if top.get(key) is not None for found in scalars(top.get(key))):
         if scalar.text.endswith(".yaml") or scalar.text in ("yes", "no"):
@@ -72,7 +73,7 @@ def mutants(name):
                 new = f"({word} + 1)" if "." not in word else f"({word} * 2)"
             else:
                 signs = {"+": "-", "-": "+", "<": ">=", ">": "<=", "<=": ">", ">=": "<"}
-                new = (OTHER_NAME | signs).get(word)
+                new = (lets | OTHER_NAME | signs).get(word)
             if new is None or re.match(r"\s*=[^=]", scalar.text[token.end() :]):
                 continue
             changed = scalar.text[: token.start()] + new + scalar.text[token.end() :]

@@ -90,8 +90,8 @@ def test_the_command_writes_the_picture_in_the_format_of_its_name(suffix, tmp_pa
 
 
 BAD = {
-    "another format": (["plot", PASSK, "-o", "x.gif"], "-o x.gif: a picture is one of .png, .svg, .pdf"),
-    "no such folder": (["plot", PASSK, "-o", "none/x.png"], "-o none/x.png: there is no folder none"),
+    "another format": (["plot", PASSK, "-o", "x.gif"], "x.gif: a picture is one of .png, .svg, .pdf"),
+    "no such folder": (["plot", PASSK, "-o", "none/x.png"], "none/x.png: there is no folder none"),
     "a design with an error": (["plot", "d.yaml", "-o", "x.png"], "d.yaml:1:12: unknown name 'q'"),
     "a design of lengths": (
         ["plot", str(CONFIGS / "gfpo.yaml"), "-o", "x.png"],

@@ -562,7 +562,7 @@ MISTAKES = {
         d.yaml:1:12: 'r % 2' in 'advantage' is not part of the language
           1 | advantage: r % 2
                          ^^^^^
-        hint: numbers, names, + - * / **, comparisons, a if c else b, functions
+        hint: write a - b * floor(a / b)
         """,
     ),
     "a floor division": (
@@ -571,7 +571,7 @@ MISTAKES = {
         d.yaml:1:12: 'r // 2' in 'advantage' is not part of the language
           1 | advantage: r // 2
                          ^^^^^^
-        hint: numbers, names, + - * / **, comparisons, a if c else b, functions
+        hint: write floor(a / b)
         """,
     ),
     "an attribute": (
@@ -580,7 +580,7 @@ MISTAKES = {
         d.yaml:1:12: 'r.mean()' in 'advantage' is not part of the language
           1 | advantage: r.mean()
                          ^^^^^^^^
-        hint: numbers, names, + - * / **, comparisons, a if c else b, functions
+        hint: names have no dots: write mean(r), say
         """,
     ),
     "an index": (
@@ -589,7 +589,7 @@ MISTAKES = {
         d.yaml:1:12: 'r[0]' in 'advantage' is not part of the language
           1 | advantage: r[0]
                          ^^^^
-        hint: numbers, names, + - * / **, comparisons, a if c else b, functions
+        hint: a formula is about every answer at once: r is its own reward, mean(r) that of its group
         """,
     ),
     "numpy": (
@@ -598,7 +598,7 @@ MISTAKES = {
         d.yaml:1:12: 'np.mean(r)' in 'advantage' is not part of the language
           1 | advantage: np.mean(r)
                          ^^^^^^^^^^
-        hint: numbers, names, + - * / **, comparisons, a if c else b, functions
+        hint: names have no dots: write mean(r), say
         """,
     ),
     "a caret for a power": (
@@ -634,7 +634,7 @@ MISTAKES = {
         d.yaml:1:18: unknown name 'true' in 'advantage'
           1 | advantage: 'r if true else 0'
                                ^^^^
-        hint: names here: N, P, correct, length, logprob, n_neg, n_pos, p, progress, r, score, step, surprisal, total_steps, truncated
+        hint: write 1
         """,
     ),
 }

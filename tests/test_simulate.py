@@ -10,6 +10,7 @@ import torch
 from matplotlib.figure import Figure
 
 import shaping
+from shaping.cli import main
 from shaping.errors import DesignError
 from shaping.trials import simulate as module
 from shaping.trials.population import ANSWERS, EASIEST, HARDEST, RIGHT, Population
@@ -278,21 +279,33 @@ def test_curves_are_written(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"seeds": 0}, "--seeds 0: at least 1"),
-        ({"N": 1}, "--n 1: at least 2"),
-        ({"prompts": 0}, "--prompts 0: at least 1"),
-        ({"steps": 0}, "--steps 0: at least 1"),
-        ({"k": 0}, "--k 0: at least 1"),
-        ({"lr": 0.0}, "--lr 0.0: a rate is a number above 0"),
-        ({"lr": float("nan")}, "--lr nan: a rate is a number above 0"),
-        ({"lr": 1e308}, "--lr 1e+308: design 'grpo' left the range of floats at step 0"),
-        ({"shared": 1.5}, "--shared 1.5: 0 to 1"),
+        ({"seeds": 0}, "seeds 0: at least 1"),
+        ({"N": 1}, "N 1: at least 2"),
+        ({"prompts": 0}, "prompts 0: at least 1"),
+        ({"steps": 0}, "steps 0: at least 1"),
+        ({"k": 0}, "k 0: at least 1"),
+        ({"lr": 0.0}, "lr 0.0: a rate is a number above 0"),
+        ({"lr": float("nan")}, "lr nan: a rate is a number above 0"),
+        ({"lr": 1e308}, "lr 1e+308: design 'grpo' left the range of floats at step 0"),
+        ({"shared": 1.5}, "shared 1.5: 0 to 1"),
     ],
 )
 def test_a_number_out_of_range_is_one_line(wrong, message):
     with pytest.raises(DesignError) as caught:
         simulate([load("grpo")], **(SMALL | wrong))
     assert str(caught.value) == message
+
+
+def test_the_command_names_its_flags(capsys):
+    grpo = str(CONFIGS / "grpo.yaml")
+    for flags, said in (
+        (["--prompts", "0"], "--prompts 0: at least 1"),
+        (["--n", "1"], "--n 1: at least 2"),
+        (["--lr", "0"], "--lr 0.0: a rate is a number above 0"),
+        (["--param", "kk=2"], "--param kk: none of these designs has such a parameter"),
+    ):
+        assert main(["simulate", grpo, *flags]) == 1
+        assert capsys.readouterr().err == f"{said}\n"
 
 
 def test_what_simulated_answers_do_not_have_is_told():
@@ -310,7 +323,7 @@ def test_a_design_with_a_mistake_or_an_unknown_parameter_is_told(tmp_path):
     path.write_text("advantage: (r - mean(r)) / std(r)\n")
     with pytest.raises(DesignError, match=r"bad.yaml:1:12: for some rewards this is a division by zero"):
         run([str(path)], **SMALL)
-    with pytest.raises(DesignError, match="^--param kk: none of these designs has such a parameter$"):
+    with pytest.raises(DesignError, match="^kk: none of these designs has such a parameter$"):
         run([str(CONFIGS / "grpo.yaml")], **SMALL, params={"kk": "2"})
     with pytest.raises(DesignError, match="k = 9 is outside 1..8"):
         run([str(CONFIGS / "passk.yaml")], **SMALL, params={"k": "9"})

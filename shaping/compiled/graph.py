@@ -110,6 +110,17 @@ class Graph:
         no = self.call(torch.zeros_like, condition)
         return self.call(torch.where, condition, no if then is None else then, no if otherwise is None else otherwise)
 
+    def undefined_of_sides(
+        self, infix: str, first: fx.Node | bool, of_first: fx.Node | None, of_second: fx.Node | None
+    ) -> fx.Node | None:
+        """Of `and` and `or`: the second side has to have a value only where the first does not decide."""
+        if of_second is None or first is (infix == "or"):
+            return of_first
+        if isinstance(first, bool):
+            return self.either(of_first, of_second)
+        open_ = first if infix == "and" else self.call(torch.logical_not, first)
+        return self.either(of_first, self.both(open_, of_second))
+
     # ── What two calls can share ────────────────────────────────────────────
 
     def _share(self) -> None:

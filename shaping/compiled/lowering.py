@@ -25,8 +25,8 @@ from shaping.compiled.graph import Graph, Value
 from shaping.compiled.tokens import token_formula, token_inputs
 from shaping.design import Design, Moment
 from shaping.groups.check import draw_cases, draw_shape
+from shaping.groups.facts import Case
 from shaping.groups.gaps import safe
-from shaping.groups.ranges import Case
 from shaping.language.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Reduce, specialize, walk
 from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS
 
@@ -169,9 +169,12 @@ class Lowering(Graph):
         function, operands = node.function, node.operands
         values = [self.lower(operand) for operand in operands]
         inputs = [self.truth(v) if function in _LOGICAL else self.numeric(v) for v in values]
-        undefined = None
-        for value in values:
-            undefined = self.either(undefined, value.undefined)
+        if function.infix in ("and", "or"):
+            undefined = self.undefined_of_sides(function.infix, inputs[0], *(value.undefined for value in values))
+        else:
+            undefined = None
+            for value in values:
+                undefined = self.either(undefined, value.undefined)
         if function.infix == "/" and isinstance(inputs[1], float):
             self.counts.refuse_vanished(operands[1], inputs[1])
         if all(isinstance(value, float) for value in inputs):  # fewer are counted than once were: see `specialize`
@@ -202,10 +205,13 @@ class Lowering(Graph):
         undefined = self.either(undefined, self.both(counted, where.undefined) if where else None)
         shape = value
         if node.over == BATCH:
+            if undefined is not None:
+                selected, undefined = self.without(undefined, selected, shape), None
             value = self.call(kernels.as_one_group, value)
             selected = selected and self.call(kernels.as_one_group, selected)
-            undefined = undefined and self.call(kernels.as_one_group, self.call(kernels.spread, undefined, shape))
         undefined = undefined and self.call(torch.any, undefined, -1, True)
+        if row.each:  # a value for each, and so none for one that has none
+            undefined = self.either(undefined, inner.undefined)
         needed = node.needed
         if not row.empty and (selected is not None or (needed > 1 and (node.over == BATCH or self.width < needed))):
             few = (needed, value) if selected is None else (needed, value, selected)
@@ -226,6 +232,12 @@ class Lowering(Graph):
         if row.each and node.over == BATCH:
             result = self.call(kernels.as_groups, result, shape)
         return Value(result, undefined)
+
+    def without(self, undefined: fx.Node, selected: fx.Node | None, shape: fx.Node) -> fx.Node:
+        """`selected` without the groups that have no value: one answer without takes its whole group along."""
+        some_P1 = self.call(torch.any, self.call(kernels.spread, undefined, shape), -1, True)
+        there = self.call(kernels.spread, self.call(torch.logical_not, some_P1), shape)
+        return self.both(selected, there)
 
     def order_weights(self, name: str, k: Node) -> list[fx.Node]:
         """What the sorted values are multiplied with, for draws of k of them."""

@@ -8,24 +8,25 @@ of a long one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from fractions import Fraction
 
 from shaping import real
 from shaping.design import Design, Moment
-from shaping.errors import DesignError, located
-from shaping.groups.exact import advantages, counted_group, table
+from shaping.errors import DesignError, located, parameter
+from shaping.groups.exact import advantages, counted_group, table, verdict
+from shaping.groups.facts import Answers, Case
 from shaping.groups.gaps import Gaps, refuse_gap
-from shaping.groups.ranges import Case
+from shaping.groups.ranges import Ranges
+from shaping.groups.run_points import moments
+from shaping.groups.witness import Witnesses, allowed
 from shaping.language.evaluate import Drawn, Group, constant
 from shaping.language.nodes import Draws, parts
-from shaping.language.params import Bound
+from shaping.language.params import Bound, not_whole
 from shaping.language.vocabulary import CONSTANT
 from shaping.real import Real, Undefined, Unusable
 from shaping.work import MAX_N, TooMuch, spend
 
-RUNS, MOMENTS = (16, 1_000), 16  # steps of the runs that are looked at, and at how many points of each
-PLACES = tuple(dict.fromkeys((steps * i // MOMENTS, steps) for steps in RUNS for i in range(MOMENTS + 1)))
 MAX_DRAWN = 65_536  # answers in all draws of a group, each with a place in memory: of 256 answers 256 draws of all
 
 
@@ -49,13 +50,6 @@ _LIMITS = (
     "design {!r} compares answers to the same prompt\nhint: sample at least 2 answers a prompt",
     "design {!r} is looked at for every number of correct ones\nhint: sample fewer answers a prompt",
 )
-
-
-def moments(design: Design) -> Iterator[Moment | None]:
-    """The points of a short and of a long run to look at: those that the design tells apart."""
-    if not design.clock:
-        return iter([None])
-    return iter(dict.fromkeys(design.moment(*place) for place in PLACES))
 
 
 def usable_sizes(design: Design, N: int, moment: Moment | None) -> list[int]:
@@ -84,15 +78,15 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
     spend(8 * (N + 1))
     groups = [counted_group(design, N, n_pos, moment) for n_pos in range(N + 1)]
     cases = [(group, kind) for group in groups for kind in group.present()]
-    refuse_gap(Gaps(), design.verdict, cases[:1], "`correct` must have a value for every score")
-    draws = {node: draw_cases(design, node, N, moment) for node in design.draws}
     _refuse_huge_constants(design, groups[0])
-    kept = cases
+    draws = {node: draw_cases(design, node, N, moment) for node in design.draws}
+    everyone = Answers(cases)
+    of_everyone = Gaps(Ranges(everyone, everyone), draws=draws)
+    known = _witnesses(design, groups, N, moment)
+    refuse_gap(of_everyone, design.verdict, cases[:1], "`correct` must have a value for every score", known)
     if design.keep is not None:
-        hint = "`keep` must have a value for every group"
-        refuse_gap(Gaps(draws=draws, batch=cases), design.keep, cases, hint)
-        kept, _ = Gaps().branches(design.keep, cases)
-    gaps = Gaps(filtered=design.keep is not None, draws=draws, batch=kept)
+        refuse_gap(of_everyone, design.keep, cases, "`keep` must have a value for every group", known)
+    gaps = gaps_of_advantage(design, cases, draws)
     if design.tabulated:
         for value in (value for pair in table(design, N, moment) for value in pair if value is not None):
             try:
@@ -101,11 +95,29 @@ def check_moment(design: Design, N: int, moment: Moment | None) -> None:
                 message = f"an advantage of {real.show(value)} for N = {N}"
                 raise DesignError(located(design.advantage.span, message)) from None
     else:
-        refuse_gap(gaps, design.advantage, cases, "say what such a group gets: `flat: 0` under `advantage:`")
+        hint = "say what such a group gets: `flat: 0` under `advantage:`"
+        refuse_gap(gaps, design.advantage, cases, hint, known)
         if not design.draws:
             _try_a_group(design, N, moment)
     if design.token is not None:
-        refuse_gap(gaps, design.token, cases, "a token has to have a value whatever its answer is")
+        refuse_gap(gaps, design.token, cases, "a token has to have a value whatever its answer is", known)
+
+
+def gaps_of_advantage(design: Design, cases: list[Case], draws: dict[Draws, tuple[list[Case], list[Case]]]) -> Gaps:
+    """What looks for gaps in the advantage, whose statistics over the batch count what `keep` leaves."""
+    everyone = Answers(cases)
+    kept = everyone
+    if design.keep is not None:
+        kept, _ = Ranges(everyone, everyone).split(design.keep, everyone)
+    ranges = Ranges(kept, everyone)
+    return Gaps(ranges, filtered=design.keep is not None, draws=draws)
+
+
+def _witnesses(design: Design, groups: list[Group], N: int, moment: Moment | None) -> Witnesses:
+    """Groups to try, for messages: none and all correct, one of each, half."""
+    tried = [groups[n_pos].shared for n_pos in dict.fromkeys((0, N, 1, N - 1, N // 2))]
+    draws = {node: draw_shape(design, node, N, moment) for node in design.draws}
+    return Witnesses(tried, lambda score: verdict(design, score), design.keep, draws, design.token and design.advantage)
 
 
 def _refuse_huge_constants(design: Design, group: Group) -> None:
@@ -126,37 +138,47 @@ def _refuse_huge_constants(design: Design, group: Group) -> None:
 def _try_a_group(design: Design, N: int, moment: Moment | None) -> None:
     """What no group of N can be computed with, such as max_of(r, N + 1), shows on any."""
     rewards = [1] + [0] * (N - 1)
-    signals = dict.fromkeys(design.inputs, rewards)
+    signals = {name: [allowed(name, Fraction(value)) for value in rewards] for name in design.inputs}
     advantages(design, rewards, signals=signals, moment=moment)
 
 
 def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
-    """Raise the DesignError of a parameter that is out of its range for groups of N."""
+    """Raise the DesignError of a parameter that is out of its range for groups of N, or a fraction where it counts."""
     broken = broken_bound(design, N, design.constants(moment))
     if broken is None:
         return
-    bound, *numbers = broken
-    value, low, high = map(real.show, numbers)
-    when = f", at step {moment.step} of a run of {moment.total_steps}" if moment else ""
-    message = f"{bound.name} = {value} is outside {low}..{high}, its range for groups of N = {N}{when}"
+    bound, value, ends = broken
     own = bound.name in design.params and bound.span.source == design.source
-    hint = f"set it with --param {bound.name}=..., in a run --advantage-param" if own else "set it under `use:`"
+    when = f", at step {moment.step} of a run of {moment.total_steps}" if moment else ""
+    if ends is None:
+        message, hint = not_whole(bound.name, real.show(value))
+        raise DesignError(located(bound.span, message + when, hint))
+    low, high = map(real.show, ends)
+    message = f"{bound.name} = {real.show(value)} is outside {low}..{high}, its range for groups of N = {N}{when}"
+    hint = f"set it with {parameter(bound.name)}=..." if own else "set it under `use:`"
     if own and design.params[bound.name].schedule is not None:
         hint = f"keep it there: schedule: clip(..., {low}, {high})"
     raise DesignError(located(bound.span, message, hint))
 
 
-def broken_bound(design: Design, N: int, constants: Mapping[str, Real]) -> tuple[Bound, Real, Real, Real] | None:
-    """The first parameter that is out of its range for groups of N: its bound, value, low and high."""
+def broken_bound(
+    design: Design, N: int, constants: Mapping[str, Real]
+) -> tuple[Bound, Real, tuple[Real, Real] | None] | None:
+    """The first parameter that groups of N cannot have: its bound, value, and range; no range if it is a fraction."""
     names = {**constants, "N": Fraction(N)}
     for bound in design.bounds:
-        value, low, high = (constant(node, names) for node in (bound.value, bound.low, bound.high))
+        value = constant(bound.value, names)
+        if bound.whole and not (isinstance(value, Fraction) and value.denominator == 1):
+            return bound, value, None
+        if bound.low is None or bound.high is None:
+            continue
+        low, high = (constant(node, names) for node in (bound.low, bound.high))
         try:
             outside = real.compare(value, low) < 0 or real.compare(value, high) > 0
         except Unusable as error:
             raise DesignError(located(bound.span, f"the range of {bound.name!r}: {error.args[0]}")) from None
         if outside:
-            return bound, value, low, high
+            return bound, value, (low, high)
     return None
 
 

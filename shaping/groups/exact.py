@@ -59,8 +59,22 @@ def batch(
 
 
 def _batch(design, reward_PN, score_PN, signals, draws, moment) -> list[list[Real]]:
+    groups, places = groups_of(design, reward_PN, score_PN, signals, draws, moment)
+    values = [_answers(design, group) for group in groups]
+    return [[value[kind] for kind in place] for value, place in zip(values, places, strict=True)]
+
+
+def groups_of(
+    design: Design,
+    reward_PN: Sequence[Sequence[Number]],
+    score_PN: Sequence[Sequence[Number]],
+    signals: Mapping[str, Sequence[Sequence[Number]]],
+    draws: Mapping[Draws, Sequence[Sequence[Sequence[int]]]],
+    moment: Moment | None,
+) -> tuple[list[Group], list[list[int]]]:
+    """The groups of a batch for the evaluator; and of each answer of each group, which kind it is. See `batch`."""
     groups = Batch([], design.keep)
-    places = []  # of each answer of a group: which kind it is
+    places = []
     for i, (rewards, scores) in enumerate(zip(reward_PN, score_PN, strict=True)):
         columns = {"r": rewards, "score": scores} | {name: values[i] for name, values in signals.items()}
         answers = list(zip(*([Fraction(value) for value in column] for column in columns.values()), strict=True))
@@ -82,8 +96,7 @@ def _batch(design, reward_PN, score_PN, signals, draws, moment) -> list[list[Rea
                 {node: members[i] for node, members in draws.items()},
             )
         )
-    values = [_answers(design, group) for group in groups.groups]
-    return [[value[kind] for kind in place] for value, place in zip(values, places, strict=True)]
+    return groups.groups, places
 
 
 def verdict(design: Design, score: Fraction, params: Mapping[str, Real] | None = None) -> bool:

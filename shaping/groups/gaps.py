@@ -2,172 +2,243 @@
 
 Where counts decide, every case is tried. A part that depends on the rewards
 themselves passes if no rewards can break it: a division whose divisor only
-counts enter, a whole power, an untaken branch, a mean over a selection that
-counts prove not to be empty. Anything else needs `flat:`, and `flat` has to
-pass too.
+counts enter, or is seen not to be 0 (ranges.py), a whole power, an untaken
+branch, a mean over a selection that is seen not to be empty. Anything else
+needs `flat:`, and `flat` has to pass too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from shaping import real
 from shaping.errors import DesignError, Span, located
-from shaping.groups.ranges import Case, all_answers, find_range
+from shaping.groups.facts import Answers, Case
+from shaping.groups.ranges import Ranges
+from shaping.groups.witness import Witnesses
 from shaping.language.evaluate import Group
-from shaping.language.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Reduce, walk
+from shaping.language.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Reduce, walk, written
 from shaping.language.reductions import share, whole
 from shaping.language.vocabulary import ANSWER, BATCH, GROUP
 from shaping.real import Undefined, Unusable
 
-Gap = tuple[Span, str] | tuple[Span, str, str]  # the place, what is missing there, and what to do if not the usual
+
+@dataclass(frozen=True)
+class Gap:
+    span: Span
+    message: str  # what is missing there
+    where: str  # in which groups, for a sentence about them
+    hint: str = ""  # what to do, if not the usual
+    unsure: str = ""  # what is not seen; the message instead, if no rewards are known that have no value
+    scope: str = GROUP  # of what is missing
+    guard: str = ""  # how a condition can exclude it: `... if std(r) > 0 else 0`
 
 
-def refuse_gap(gaps: Gaps, root: Node, cases: list[Case], hint: str) -> None:
+def refuse_gap(gaps: Gaps, root: Node, cases: list[Case], hint: str, witnesses: Witnesses | None = None) -> None:
     """
+    Args:
+      hint: what to do, unless the gap has better advice.
+      witnesses: rewards to try; a gap that none of them shows is called what it is, one that is not excluded.
+
     Raises:
-      DesignError: the formula has a gap; `hint` says what to do, unless the gap has better advice.
+      DesignError: the formula has a gap.
     """
-    if (found := gaps.find(root, cases)) is not None:
-        span, message, *better = found
-        raise DesignError(located(span, message, better[0] if better else hint))
+    gap = gaps.find(root, Answers(cases))
+    if gap is None:
+        return
+    if gap.unsure and witnesses is not None and not witnesses.show(root, gap.span):
+        hint = f"guard it, {gap.guard}; or {gap.hint or hint}" if gap.guard else gap.hint or hint
+        raise DesignError(located(gap.span, gap.unsure, hint))
+    raise DesignError(located(gap.span, gap.message, gap.hint or hint))
 
 
 @dataclass
 class Gaps:
     """Looks for a place where a formula might have no value. No part is looked at twice."""
 
-    seen: dict[tuple[Node, int], Gap | None] = field(default_factory=dict)  # by node and identity of a list of cases
-    split: dict[tuple[Node, int], tuple[list[Case], list[Case]]] = field(default_factory=dict)
-    whole: dict[int, list[Case]] = field(default_factory=dict)
+    ranges: Ranges
     filtered: bool = False  # does `keep` leave answers out of statistics over the batch?
     draws: Mapping[Draws, tuple[list[Case], list[Case]]] = field(default_factory=dict)  # see `draw_cases`
-    batch: list[Case] = field(default_factory=list)  # what statistics over the batch count
+    seen: dict[tuple[Node, Answers], Gap | None] = field(default_factory=dict)
     rewards: dict[Node, Gap | None] = field(default_factory=dict)  # the name `reward` → where a draw may have none
+    smaller: dict[Reduce, Gap] = field(default_factory=dict)  # statistics over the batch that leave groups out, and why
 
-    def find(self, node: Node, cases: list[Case]) -> Gap | None:
-        """The first such place among these cases, and what it would be; None if there is none."""
-        key = (node, id(cases))
-        if not cases:
+    def find(self, node: Node, answers: Answers) -> Gap | None:
+        """The first such place among these answers, and what it would be; None if there is none."""
+        if not answers.cases:
             return None
+        key = (node, answers)
         if key not in self.seen:
-            self.seen[key] = self.counted(node, cases) if node.counted else self.rewarded(node, cases)
+            self.seen[key] = self.counted(node, answers) if node.counted else self.rewarded(node, answers)
         return self.seen[key]
 
-    def counted(self, node: Node, cases: list[Case]) -> Gap | None:
-        for group, kind in cases:
+    def counted(self, node: Node, answers: Answers) -> Gap | None:
+        for group, kind in answers.cases:
             case = _in_words(group)
             try:
                 group.value(node, kind)
             except Undefined as error:
-                return error.args[1], f"{error.args[0]} {case}"
+                return Gap(error.args[1], f"{error.args[0]} {case}", case.replace("for ", "of ", 1))
             except Unusable as error:
                 raise DesignError(located(error.args[1], f"{error.args[0]} {case}")) from None
         return None
 
-    def rewarded(self, node: Node, cases: list[Case]) -> Gap | None:
+    def rewarded(self, node: Node, answers: Answers) -> Gap | None:
         match node:
             case Named(body=body):
-                return self.find(body, cases)
+                return self.find(body, answers)
             case Fallback(body=body, flat=flat):
-                if self.find(body, cases) is None:
+                everyone = self.ranges.groups(answers)  # one answer without a value takes the whole group with it
+                if self.find(body, everyone) is None:
                     return None
-                found = self.find(flat, self.all_answers(cases))
-                return found and (*found[:2], "`flat` itself must always have a value; 0 has")
+                found = self.find(flat, everyone)
+                return found and replace(found, hint="`flat` itself must always have a value; 0 has")
             case Choose(operands=(condition, then, otherwise)):
-                found = self.find(condition, cases)
-                chosen, rest = self.branches(condition, cases)
+                found = self.find(condition, answers)
+                chosen, rest = self.ranges.split(condition, answers)
                 return self.find(then, chosen) or self.find(otherwise, rest) or found
+            case Apply(function=function, operands=(first, second)) if function.infix in ("and", "or"):
+                holds, fails = self.ranges.split(first, answers)
+                return self.find(first, answers) or self.find(second, holds if function.infix == "and" else fails)
             case Apply(function=function, operands=operands):
-                found = [self.find(operand, cases) for operand in operands]
+                found = [self.find(operand, answers) for operand in operands]
                 if first := next(filter(None, found), None):
                     return first
-                if function.undefined and not safe(node, cases, self.batch):
-                    return node.span, f"for some rewards this is {function.hazard}"
+                if function.undefined and not _known(self.ranges, node, answers):
+                    return _of_operation(node, self.never_negative(operands[-1], answers))
             case Name():
                 return self.rewards.get(node)
             case Reduce():
-                everyone = self.all_answers(cases if node.over != BATCH else self.batch)
-                if everyone and not any(self.find(argument, everyone) for argument in node.arguments):
-                    _refuse_arguments(node, everyone)
-                for operand in node.operands:
-                    if found := self.find(operand, everyone):
-                        return found
-                return self.empty(node, everyone)
+                return self.reduced(node, answers)
             case Draws(reward=reward, advantage=advantage):
-                answers, draws = self.draws[node]
-                missing = self.find(reward, answers)
+                of_a_draw, of_all_draws = map(Answers, self.draws[node])
+                missing = self.find(reward, of_a_draw)
                 self.rewards |= {part: missing for part in walk(advantage) if _is_reward(part)}
-                found = self.find(advantage, draws)
-                return found and (*found[:2], "say what such draws get: `flat: 0` under `draws:`")
+                found = self.find(advantage, of_all_draws)
+                return found and replace(found, hint="say what such draws get: `flat: 0` under `draws:`")
         return None
 
-    def empty(self, node: Reduce, cases: list[Case]) -> Gap | None:
+    def never_negative(self, node: Node, answers: Answers) -> bool:
+        try:
+            return self.ranges.find(node, answers).not_negative
+        except (Undefined, Unusable):  # a part without a value for some counts
+            return False
+
+    def reduced(self, node: Reduce, answers: Answers) -> Gap | None:
+        everyone = self.ranges.reduced_answers(node, answers)
+        arguments = [self.find(argument, everyone) for argument in node.arguments]
+        if everyone.cases and not any(arguments):
+            _refuse_arguments(node, everyone.cases)
+        if first := next(filter(None, arguments), None):
+            return first
+        found = self.find(node.where, everyone) if node.where is not None else None
+        found = found or self.find(node.operand, self.ranges.selected(node, answers))
+        if found is not None and node.over == BATCH:  # a group without a value is left out; perhaps every group is
+            self.smaller[node] = found
+            if node.reduction.each:
+                return self.find(node.operand, answers)
+            if node.reduction.empty or self.counts_itself(node, answers):
+                return None
+            message = f"a batch may have no value for {_this(node)}: groups {found.where} are left out"
+            unsure = f"I cannot see that some group of every batch has a value for {_this(node)}"
+            where = f"of a batch that has no value for '{written(node)}'"
+            return Gap(node.span, message, where, unsure=unsure, scope=BATCH)
+        return found or self.empty(node, everyone)
+
+    def counts_itself(self, node: Reduce, answers: Answers) -> bool:
+        """Has the group in which this statistic over the batch is read a value of its own, so that one is left?"""
+        own = self.ranges.groups(answers)
+        filtered = self.filtered and not node.everyone
+        if node.where is not None or filtered or self.find(node.operand, own) is not None:
+            return False
+        return node.needed <= (_size(own.cases) if node.of == ANSWER else 1)
+
+    def empty(self, node: Reduce, everyone: Answers) -> Gap | None:
         """Could there be too few values for this reduction?"""
-        needed = node.needed
-        if node.reduction.empty or (node.over == GROUP and node.where is None and self.sizes(node, cases) >= needed):
-            return None
-        if (
-            node.over == GROUP
-            and node.where is not None
-            and node.where.counted
-            and self.selected(node, cases) >= needed
-        ):
+        needed, cases = node.needed, everyone.cases
+        if node.reduction.empty or not cases:
             return None
         filtered = node.over == BATCH and self.filtered and not node.everyone
-        if node.over != GROUP and node.where is None and needed == 1 and not filtered:
-            return None  # a batch has an answer, an answer a token
+        size = _size(cases)
+        if node.where is None and not filtered:
+            least = size if node.over == GROUP or (node.over == BATCH and node.of == ANSWER) else 1
+            if least >= needed:
+                return None  # a batch has a group of so many answers, an answer a token
+        elif node.where is not None and not filtered and self.selected(node, everyone) >= needed:
+            return None
         if node.over == GROUP and node.where is None:
-            size = self.sizes(node, cases)
             if "n_pos" not in cases[0][0].shared:
-                return node.span, f"this {node.reduction.name} needs {needed} values, and of these draws it gets {size}"
-            few = f"groups of {size} have too few answers for this {node.reduction.name}"
-            return node.span, few, f"it needs {needed}: take a smaller ddof, or larger groups"
+                few = f"{_this(node)} needs {needed} values, and of these draws it gets {size}"
+                return Gap(node.span, few, f"of {size} draws")
+            few = f"groups of {size} have too few answers for {_this(node)}"
+            hint = f"it needs {needed}: take a smaller ddof, or larger groups"
+            return Gap(node.span, few, f"of {size}", hint)
         what = "is no value" if needed == 1 else f"are fewer than {needed} values"
+        where = f"where there {what} for '{written(node)}'"
         if node.over == ANSWER:
-            return node.span, f"for some answers there {what} for this {node.reduction.name}", _OF_TOKENS[needed > 1]
-        return node.span, f"for some rewards there {what} for this {node.reduction.name}"
+            hint = _OF_TOKENS[needed > 1]
+            return Gap(node.span, f"for some answers there {what} for {_this(node)}", where, hint)
+        message = f"for some rewards there {what} for {_this(node)}"
+        many = "a value" if needed == 1 else f"{needed} values"
+        unsure = f"I cannot see that there always {'is' if needed == 1 else 'are'} {many} for {_this(node)}"
+        guard = ""
+        if node.where is not None:
+            few = "> 0" if needed == 1 else f">= {needed}"
+            batch = ", over=batch" if node.over == BATCH else ""
+            guard = f"`... if count({written(node.where)}{batch}) {few} else 0`"
+        return Gap(node.span, message, where, unsure=unsure, guard=guard, scope=node.scope)
 
-    def sizes(self, node: Reduce, cases: list[Case]) -> int:
-        return min(sum(count for count, _ in group.kinds) for group, _ in cases)
-
-    def selected(self, node: Reduce, cases: list[Case]) -> int:
-        """The fewest answers that `where` selects in any of these groups."""
-        if self.find(node.where, cases):
-            return 0
-        return min(
-            sum(
-                count
-                for kind, (count, _) in enumerate(group.kinds)
-                if count and real.sign(group.value(node.where, kind))
-            )
-            for group, _ in cases
-        )
-
-    def all_answers(self, cases: list[Case]) -> list[Case]:
-        if id(cases) not in self.whole:
-            self.whole[id(cases)] = all_answers(cases)
-            self.whole[id(self.whole[id(cases)])] = self.whole[id(cases)]
-        return self.whole[id(cases)]
-
-    def branches(self, condition: Node, cases: list[Case]) -> tuple[list[Case], list[Case]]:
-        """The cases in which a branch is taken, and the others; both are all of them if rewards decide."""
-        key = (condition, id(cases))
-        if key not in self.split:
-            self.split[key] = cases, cases
-            if condition.counted and self.counted(condition, cases) is None:
-                taken = [real.sign(group.value(condition, kind)) != 0 for group, kind in cases]
-                pairs = list(zip(cases, taken, strict=True))
-                self.split[key] = [case for case, yes in pairs if yes], [case for case, yes in pairs if not yes]
-        return self.split[key]
+    def selected(self, node: Reduce, everyone: Answers) -> int:
+        """The fewest values that `where` selects, as far as counts and conditions say."""
+        known = everyone.fact(self.ranges.shapes.some(node, node.where))
+        some = int(known.low) if isinstance(known.low, Fraction) else 0
+        if node.over == GROUP:
+            if self.ranges.shapes.selects_extreme(node.where):
+                some = max(some, 1)
+            if node.where.counted and not self.find(node.where, everyone):
+                groups = {id(group): group for group, _ in everyone.cases}.values()
+                some = max(some, min(_how_many(group, node.where) for group in groups))
+        return some
 
 
 _OF_TOKENS = (
     "sum and count always have a value: sum(x, where=c) / max(1, count(c)); so has max(x if c else 0)",
     "an answer may have a single token: take ddof=0",
 )
+
+
+def _this(node: Reduce) -> str:
+    return f"this {node.reduction.name}"
+
+
+def _size(cases: list[Case]) -> int:
+    """The answers of the smallest of these groups."""
+    return min(sum(count for count, _ in group.kinds) for group, _ in cases)
+
+
+def _how_many(group: Group, where: Node) -> int:
+    kinds = enumerate(group.kinds)
+    return sum(count for kind, (count, _) in kinds if count and real.sign(group.value(where, kind)))
+
+
+def _of_operation(node: Apply, never_negative: bool) -> Gap:
+    """A division and the like whose operands may be such that it has no value; `never_negative`: the last of them."""
+    operand, name = written(node.operands[-1]), node.function.name
+    message = f"for some rewards this is {node.function.hazard}"
+    if name == "power":
+        base, exponent = map(written, node.operands)
+        where = f"where '{written(node)}' has no value"
+        unsure = f"I cannot see that '{base}' to the power of '{exponent}' always has a value"
+        return Gap(node.span, message, where, unsure=unsure, guard=f"`... if {base} > 0 else 0`", scope=node.scope)
+    never, is_so, guard = {
+        "divide": ("is never 0", "is 0", "> 0" if never_negative else "!= 0"),
+        "sqrt": ("is never negative", "is negative", ">= 0"),
+    }.get(name, ("is always above 0", "is not above 0", "> 0"))
+    unsure = f"I cannot see that '{operand}' {never}"
+    guard = f"`... if {operand} {guard} else 0`"
+    return Gap(node.span, message, f"where '{operand}' {is_so}", unsure=unsure, guard=guard, scope=node.scope)
 
 
 def _refuse_arguments(node: Reduce, cases: list[Case]) -> None:
@@ -199,14 +270,19 @@ def _is_reward(node: Node) -> bool:
 
 def safe(node: Apply, cases: list[Case], batch: list[Case] | None = None) -> bool:
     """Is it known that this operation has a value for all rewards? Its operands have. `batch`: see ranges.py."""
+    everyone = Answers(cases if batch is None else batch)
+    return _known(Ranges(everyone, everyone), node, Answers(cases))
+
+
+def _known(ranges: Ranges, node: Apply, answers: Answers) -> bool:
     try:
-        return _safe(node, cases, batch)
+        return _safe(ranges, node, answers)
     except (Undefined, Unusable):  # a part without a value for some counts, or of which nobody knows its sign
         return False
 
 
-def _safe(node: Apply, cases: list[Case], batch: list[Case] | None) -> bool:
-    last = find_range(node.operands[-1], cases, batch)
+def _safe(ranges: Ranges, node: Apply, answers: Answers) -> bool:
+    last = ranges.find(node.operands[-1], answers)
     match node.function.name:
         case "divide":
             return last.never_zero
@@ -215,9 +291,10 @@ def _safe(node: Apply, cases: list[Case], batch: list[Case] | None) -> bool:
         case "log" | "log_gamma":
             return last.above_zero
         case "power":
-            base, exponent = find_range(node.operands[0], cases, batch), node.operands[-1]
+            base, exponent = ranges.find(node.operands[0], answers), node.operands[-1]
             if base.above_zero or (base.not_negative and last.not_negative):
                 return True
-            values = [group.value(exponent, kind) for group, kind in cases] if exponent.counted else [None]
-            return all(isinstance(value, Fraction) and value.denominator == 1 and value >= 0 for value in values)
+            values = [group.value(exponent, kind) for group, kind in answers.cases] if exponent.counted else [None]
+            whole_numbers = all(isinstance(value, Fraction) and value.denominator == 1 for value in values)
+            return whole_numbers and (base.never_zero or all(value >= 0 for value in values))
     return False

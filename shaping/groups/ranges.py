@@ -1,162 +1,171 @@
 """Between which numbers a formula must lie, whatever the rewards: enough to see that a divisor is never 0.
 
-An end is an exact number, or None where nothing is known; `positive` says that
-0 itself is not reached, as for exp(r) or std(r) + 1/10000.
+In    a formula, the answers that it is asked of (facts.py), with what conditions say of them
+Out   Range
+
+Every part of the formula has a value there. Ends are exact numbers. What a condition says is used where the same
+formula stands again: in `x / std(r) if std(r) > 0 else 0` the divisor is not 0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from shaping import real
-from shaping.language.evaluate import Group
+from shaping.groups.facts import Answers, Shapes, all_answers, joined, learn
+from shaping.groups.interval import EVERYTHING, Range, applied, either, meet, point, vanishing
 from shaping.language.nodes import Apply, Choose, Fallback, Name, Named, Node, Reduce
-from shaping.language.vocabulary import BATCH, GROUP
-from shaping.real import Real
+from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP
+from shaping.real import Undefined, Unusable
 
-Case = tuple[Group, int]  # a group by its counts, and which kind of its answers: 0 correct, 1 wrong
-ZERO = Fraction(0)
-
-
-@dataclass(frozen=True)
-class Range:
-    low: Real | None = None
-    high: Real | None = None
-    positive: bool = False
-
-    @property
-    def not_negative(self) -> bool:
-        return self.low is not None and real.sign(self.low) >= 0
-
-    @property
-    def above_zero(self) -> bool:
-        return self.positive or (self.low is not None and real.sign(self.low) > 0)
-
-    @property
-    def never_zero(self) -> bool:
-        return self.above_zero or (self.high is not None and real.sign(self.high) < 0)
-
-
+ZERO, ONE = Fraction(0), Fraction(1)
 _SIGNALS = {
     "length": Range(ZERO),
-    "truncated": Range(ZERO, Fraction(1)),
+    "truncated": Range(ZERO, ONE),
     "logprob": Range(None, ZERO),
     "token_logprob": Range(None, ZERO),
     "position": Range(ZERO),
-    "P": Range(Fraction(1), None, True),
+    "P": Range(ONE),
 }
+_WITHIN = ("mean", "min", "max", "quantile", "others_mean", "max_of", "max_with", "max_without")  # of their values
+_ONE_OF = ("min", "max")  # and one of them
+_NO_CONDITION = ("and", "or", "not")
 
 
-def find_range(node: Node, cases: list[Case], batch: list[Case] | None = None) -> Range:
-    """The range of `node` over these answers. Every part of it has a value there.
+@dataclass(eq=False)
+class Ranges:
+    """No part is looked at twice for the same answers; a `let` has one range wherever it is used.
 
-    `batch`: the answers that statistics over the batch count; those in `cases` if it is not given.
+    `batch`: the answers that statistics over the batch count; `everyone`: those of statistics that `keep` is made of.
     """
-    return _Ranges({0: cases, 2: cases if batch is None else batch}).find(node, 0)
 
+    batch: Answers
+    everyone: Answers
+    shapes: Shapes = field(default_factory=Shapes)
+    known: dict[tuple[Node, Answers], Range] = field(default_factory=dict)
+    halves: dict[tuple[Node, Answers], tuple[Answers, Answers]] = field(default_factory=dict)
+    reduced: dict[tuple[str, Answers], Answers] = field(default_factory=dict)
 
-def all_answers(cases: list[Case]) -> list[Case]:
-    """Every answer of the groups in these cases: what a reduction looks at."""
-    groups = {id(group): group for group, _ in cases}.values()
-    return [(group, kind) for group in groups for kind in group.present()]
+    def find(self, node: Node, answers: Answers) -> Range:
+        key = (node, answers)
+        if key not in self.known:
+            found = self.found(node, answers) if answers.cases else EVERYTHING
+            self.known[key] = meet(found, answers.fact(self.shapes.of(node)))
+        return self.known[key]
 
-
-@dataclass(frozen=True)
-class _Ranges:
-    """No part is looked at twice for the same answers; a `let` has one range wherever it is used."""
-
-    cases: dict[int, list[Case]]  # 0: those asked for, 1: all of their groups, 2: of the batch, 3: all of its groups
-    known: dict[tuple[Node, int], Range] = field(default_factory=dict)
-
-    def find(self, node: Node, of: int) -> Range:
-        if of not in self.cases:
-            self.cases[of] = all_answers(self.cases[of - 1])
-        if (node, of) not in self.known:
-            self.known[node, of] = self.found(node, of) if self.cases[of] else Range()
-        return self.known[node, of]
-
-    def found(self, node: Node, of: int) -> Range:
+    def found(self, node: Node, answers: Answers) -> Range:
         if node.counted:
-            values = [group.value(node, kind) for group, kind in self.cases[of]]
-            return Range(_least(values), real.negate(_least([real.negate(value) for value in values])))
+            return vanishing(point([group.value(node, kind) for group, kind in answers.cases]))
         match node:
             case Name(name=name):
-                return _SIGNALS.get(name, Range())
+                return _SIGNALS.get(name, EVERYTHING)
             case Named(body=body):
-                return self.find(body, of)
-            case Choose(operands=(_, then, otherwise)):
-                return _either(self.find(then, of), self.find(otherwise, of))
+                return self.find(body, answers)
+            case Choose(operands=(condition, then, otherwise)):
+                halves = zip((then, otherwise), self.split(condition, answers), strict=True)
+                return either([self.find(part, half) for part, half in halves if half.cases])
             case Fallback(body=body, flat=flat):
-                return _either(self.find(body, of), self.find(flat, of))
-            case Reduce(reduction=reduction, operand=operand, over=over):
-                if reduction.name in ("std", "var", "count", "rank"):
-                    return Range(ZERO)
-                # It looks at all answers of the group, whichever of them get this formula.
-                found = self.find(operand, {GROUP: of | 1, BATCH: 2}.get(over, of))
-                if reduction.name == "sum":
-                    return Range(ZERO if found.not_negative else None)
-                return found
-            case Apply(function=function, operands=operands):
-                return _applied(function.name, [self.find(operand, of) for operand in operands])
-        return Range()
+                return either([self.find(body, answers), self.find(flat, answers)])
+            case Reduce():
+                return self.of_reduction(node, answers)
+            case Apply():
+                return self.of_operation(node, answers)
+        return EVERYTHING
 
-
-def _applied(name: str, parts: list[Range]) -> Range:
-    first, last = parts[0], parts[-1]
-    match name:
-        case "add":
-            low, high = _add(first.low, last.low), _add(first.high, last.high)
-            positive = first.not_negative and last.not_negative and (first.above_zero or last.above_zero)
-            return Range(low, high, positive)
-        case "subtract":
-            return _applied("add", [first, _applied("negate", [last])])
-        case "negate":
-            return Range(first.high and real.negate(first.high), first.low and real.negate(first.low))
-        case "multiply" | "divide":
-            if first.not_negative and last.not_negative:
-                return Range(ZERO, None, first.above_zero and last.above_zero)
-        case "sqrt" | "abs" if name == "sqrt" or first.not_negative:
-            return Range(ZERO, None, first.above_zero)
-        case "abs":
+    def of_reduction(self, node: Reduce, answers: Answers) -> Range:
+        name = node.reduction.name
+        if name in ("std", "var"):
+            return Range(ZERO, hole=answers.fact(self.shapes.spread(node)).never_zero)
+        if name == "rank":
             return Range(ZERO)
-        case "exp":
-            return Range(ZERO, None, True)
-        case "sigmoid":
-            return Range(ZERO, Fraction(1), True)
-        case "tanh" | "sign":
-            return Range(Fraction(-1), Fraction(1))
-        case "power" if first.not_negative:
-            return Range(ZERO, None, first.above_zero)
-        case "max":
-            lows = [part.low for part in parts if part.low is not None]
-            highs = [part.high for part in parts]
-            low = real.negate(_least([real.negate(value) for value in lows])) if lows else None
-            high = None if None in highs else real.negate(_least([real.negate(value) for value in highs]))
-            return Range(low, high, any(part.above_zero for part in parts))
-        case "min":
-            lows, highs = [part.low for part in parts], [part.high for part in parts if part.high is not None]
-            low = None if None in lows else _least(lows)
-            return Range(low, _least(highs) if highs else None, all(part.above_zero for part in parts))
-        case "clip":
-            return _applied("min", [_applied("max", parts[:2]), last])
-        case "less" | "at_most" | "more" | "at_least" | "equal" | "unequal" | "and" | "or" | "not":
-            return Range(ZERO, Fraction(1))
-    return Range()
+        if name == "count":
+            some = answers.fact(self.shapes.some(node, node.operand)) if node.where is None else None
+            return meet(Range(ZERO), some)
+        values = self.find(node.operand, self.selected(node, answers))
+        if name == "sum":
+            some = node.where is None and node.over == GROUP
+            if values.not_negative:
+                return Range(ZERO, hole=some and values.above_zero)
+            return Range(None, ZERO, hole=some and values.never_zero) if values.not_positive else EVERYTHING
+        if name in _WITHIN:
+            return values if name in _ONE_OF else replace(values, hole=False)
+        return EVERYTHING
 
+    def of_operation(self, node: Apply, answers: Answers) -> Range:
+        name, operands = node.function.name, node.operands
+        parts = [self.find(operand, answers) for operand in operands]
+        if name in ("multiply", "subtract") and self.shapes.of(operands[0]) == self.shapes.of(operands[1]):
+            return applied("abs_power", [parts[0], point([Fraction(2)])]) if name == "multiply" else point([ZERO])
+        if name == "subtract" and (pair := self.shapes.extremes(*operands)):
+            return Range(ZERO, hole=answers.fact(pair).never_zero)
+        if name == "power" and operands[1].counted:
+            values = [group.value(operands[1], kind) for group, kind in answers.cases]
+            return either([applied("power", [parts[0], point([value])]) for value in dict.fromkeys(values)])
+        return applied(name, parts)
 
-def _either(a: Range, b: Range) -> Range:
-    low = None if a.low is None or b.low is None else _least([a.low, b.low])
-    high = None if a.high is None or b.high is None else real.negate(_least([real.negate(a.high), real.negate(b.high)]))
-    return Range(low, high, a.above_zero and b.above_zero)
+    # ── Which answers ───────────────────────────────────────────────────────
 
+    def reduced_answers(self, node: Reduce, answers: Answers) -> Answers:
+        """What a reduction looks at, whichever answers get the formula that it stands in."""
+        kind = "everyone" if node.everyone else f"{node.over} {node.of}" if node.over == BATCH else node.over
+        if (kind, answers) not in self.reduced:
+            self.reduced[kind, answers] = self.made(node, answers)
+        return self.reduced[kind, answers]
 
-def _add(a: Real | None, b: Real | None) -> Real | None:
-    return None if a is None or b is None else real.add(a, b)
+    def made(self, node: Reduce, answers: Answers) -> Answers:
+        if node.over == ANSWER:
+            return answers.of_scopes((CONSTANT, BATCH, GROUP, ANSWER))
+        if node.over == GROUP:
+            return self.groups(answers)
+        base = self.everyone if node.everyone else self.batch
+        known = base if node.of == ANSWER else base.of_scopes((CONSTANT, BATCH, GROUP))
+        return Answers(all_answers(base.cases) if node.of != ANSWER else base.cases, known.facts).and_also(
+            answers.of_scopes((CONSTANT, BATCH))
+        )
 
+    def selected(self, node: Reduce, answers: Answers) -> Answers:
+        """What a reduction reduces: of what it looks at, what `where` selects."""
+        everyone = self.reduced_answers(node, answers)
+        if node.where is None or node.reduction.each:
+            return everyone
+        return self.split(node.where, everyone)[0]
 
-def _least(values: list[Real]) -> Real:
-    best = values[0]
-    for value in values[1:]:
-        best = value if real.compare(value, best) < 0 else best
-    return best
+    def groups(self, answers: Answers) -> Answers:
+        """All answers of their groups."""
+        if ("groups", answers) not in self.reduced:
+            made = Answers(all_answers(answers.cases), answers.of_scopes((CONSTANT, BATCH, GROUP)).facts)
+            self.reduced["groups", answers] = self.reduced["groups", made] = made
+        return self.reduced["groups", answers]
+
+    def split(self, condition: Node, answers: Answers) -> tuple[Answers, Answers]:
+        """The answers for which a condition holds, and the others, each with what that says of them.
+
+        Both are all of them where rewards decide.
+        """
+        key = (condition, answers)
+        if key not in self.halves:
+            try:
+                self.halves[key] = self.halved(condition, answers)
+            except (Undefined, Unusable):  # a part without a value for some counts: found where it is looked for
+                self.halves[key] = answers, answers
+        return self.halves[key]
+
+    def halved(self, condition: Node, answers: Answers) -> tuple[Answers, Answers]:
+        if condition.counted:
+            holds = [real.sign(group.value(condition, kind)) != 0 for group, kind in answers.cases]
+            pairs = list(zip(answers.cases, holds, strict=True))
+            return tuple(Answers([case for case, yes in pairs if yes is half], answers.facts) for half in (True, False))
+        match condition:
+            case Named(body=body):
+                return self.split(body, answers)
+            case Apply(function=function, operands=operands) if function.name in _NO_CONDITION:
+                yes, no = self.split(operands[0], answers)
+                if function.name == "not":
+                    return no, yes
+                if function.name == "and":
+                    both, not_second = self.split(operands[1], yes)
+                    return both, joined(no, not_second)
+                second, neither = self.split(operands[1], no)
+                return joined(yes, second), neither
+        return learn(self, condition, answers, True), learn(self, condition, answers, False)

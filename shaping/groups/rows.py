@@ -1,28 +1,28 @@
 """Every 0/1 group of a design, smallest first: for each N and each parameter a row of n_pos = 0..N.
 
-A parameter whose range reaches to N is a count, and takes every whole number
-of its range; others keep their default. A design that changes over a run is
-looked at where check.py looks at it.
+A whole parameter takes every whole number of its range, others keep their
+default. A design that changes over a run is looked at where check.py looks at it.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 
 from shaping import real
-from shaping.design import Design, Moment
+from shaping.design import Design, Moment, with_params
 from shaping.errors import DesignError, located
 from shaping.groups import push
-from shaping.groups.check import PLACES, broken_bound, moments
+from shaping.groups.check import broken_bound
 from shaping.groups.exact import Pair, other_scores, verdict_pair
+from shaping.groups.run_points import moments, places
 from shaping.language.evaluate import constant
-from shaping.language.nodes import Draws, Name, walk
+from shaping.language.nodes import Draws
 from shaping.language.params import Param
-from shaping.real import Real
+from shaping.real import Real, Unusable
 from shaping.work import MAX_SETTINGS
 
 Values = Mapping[str, Sequence[Fraction]]  # name of a parameter, or N → the values to look at
@@ -104,11 +104,10 @@ def rows(design: Design, when: Values, sizes: Sequence[int], beside: Sequence[De
 
 def _points(design: Design, params: Mapping[str, Fraction], beside: Sequence[Design]) -> list[Moment | None]:
     """The points of a run that the design tells apart, with these parameters; all of them for another's sake."""
+    design = with_params(design, params)
     if any(other.clock for other in beside):
-        return [Moment(step, steps, (Fraction(step), Fraction(steps))) for step, steps in PLACES]
-    if design.clock and any(design.params[name].value != value for name, value in params.items()):
-        changed = {name: replace(param, value=params[name]) for name, param in design.params.items()}
-        design = replace(design, sections=replace(design.sections, params=changed))
+        found = dict.fromkeys(place for each in (design, *beside) for place in places(each))
+        return [Moment(step, steps, (Fraction(step), Fraction(steps))) for step, steps in found]
     return list(moments(design))
 
 
@@ -122,34 +121,46 @@ def settings(design: Design, when: Values, sizes: Sequence[int], beside: Sequenc
     if "N" in when:
         parts.append(f"N = {', '.join(map(str, when['N']))}")
     else:
-        parts.append(f"N = {sizes[0]}..{sizes[-1]}")
+        parts.append(f"N = {_stretches(sizes)}")
     for name, param in design.params.items():
         if name in when:
             parts.append(f"{name} = {', '.join(map(str, when[name]))}")
         else:
-            parts.append(f"every {name}" if is_count(param) else f"{name} = {param.value}")
+            parts.append(f"every {name}" if param.is_count else f"{name} = {param.value}")
     if any(each.clock for each in (design, *beside)):
         parts.append("at points of a run")
     return ", ".join(parts)
 
 
-def is_count(param: Param) -> bool:
-    """Does its range reach to N?"""
-    reaches = param.high is not None and any(isinstance(node, Name) for node in walk(param.high))
-    return reaches and param.schedule is None
+def _stretches(sizes: Sequence[int]) -> str:
+    """
+    >>> _stretches([2, 3, 4, 99, 100])
+    '2..4, 99..100'
+    """
+    runs: list[list[int]] = []
+    for size in sizes:
+        if runs and size == runs[-1][-1] + 1:
+            runs[-1].append(size)
+        else:
+            runs.append([size])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)
 
 
 def _values(param: Param, N: int, when: Values) -> Sequence[Fraction | int]:
     if param.name in when:
         return when[param.name]
-    return whole_numbers(param, N) if is_count(param) else [param.value]
+    return whole_numbers(param, N) if param.is_count else [param.value]
 
 
 def whole_numbers(param: Param, N: int) -> range:
     """Those in the range of a parameter for groups of N."""
-    low, high = (constant(node, {"N": Fraction(N)}) for node in (param.low, param.high))
-    found = range(-int(-low // 1), int(high // 1) + 1)
+    ends = (constant(node, {"N": Fraction(N)}) for node in (param.low, param.high))
+    try:
+        low, high = (real.floor(end) if i else -real.floor(real.negate(end)) for i, end in enumerate(ends))
+    except Unusable as error:
+        raise DesignError(located(param.high.span, f"the range of {param.name!r}: {error.args[0]}")) from None
+    found = range(int(low), int(high) + 1)
     if found.stop - found.start > MAX_SETTINGS:
         message = f"more than {MAX_SETTINGS:,} whole numbers for groups of {N}"
-        raise DesignError(located(param.high.span, message, "a range that reaches to N is tried number by number"))
+        raise DesignError(located(param.high.span, message, "a whole parameter is tried number by number"))
     return found

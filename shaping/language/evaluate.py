@@ -60,6 +60,11 @@ class Group:
                 return self.kinds[kind][1][name] if node.scope == ANSWER else self.shared[name]
             case Named(body=body):
                 return self.value(body, kind)
+            case Apply(function=function, operands=(first, second)) if function.infix in ("and", "or"):
+                holds = real.sign(self.value(first, kind)) != 0
+                if holds == (function.infix == "or"):  # the first side decides, and the second needs no value
+                    return Fraction(int(holds))
+                return Fraction(int(real.sign(self.value(second, kind)) != 0))
             case Apply(function=function, operands=operands):
                 return function.exact(*(self.value(operand, kind) for operand in operands))
             case Choose(operands=(condition, then, otherwise)):
@@ -121,7 +126,11 @@ class Drawn(Group):
 
 @dataclass(eq=False)
 class Batch:
-    """Groups of one step. `keep`, if the design has one, decides who counts in statistics over the batch."""
+    """Groups of one step. `keep`, if the design has one, decides who counts in statistics over the batch.
+
+    A group in which what is reduced has no value, for one answer that would count, is left out of that statistic. So
+    one group without a spread does not take the value from all others.
+    """
 
     groups: Sequence[Group]
     keep: Node | None = None
@@ -133,16 +142,24 @@ class Batch:
         return self.known[node]
 
     def weighed(self, node: Reduce) -> Weighed:
-        values = []
+        values: Weighed = []
         for group in self.groups:
-            kinds = group.present() if node.operand.scope == ANSWER else group.present()[:1]
-            for kind in kinds:
-                count = group.kinds[kind][0] if node.operand.scope == ANSWER else 1
-                if self.keep is not None and not node.everyone and not self.kept(group, node, kind):
-                    continue
-                if node.where is not None and not real.sign(group.value(node.where, kind)):
-                    continue
-                values.append((count, group.value(node.operand, kind)))
+            try:
+                values += self.of_group(node, group)
+            except Undefined:  # this group has no value, and is not counted
+                continue
+        return values
+
+    def of_group(self, node: Reduce, group: Group) -> Weighed:
+        """(how many, value) of each kind of its answers that counts; of a group's value once."""
+        values = []
+        for kind in group.present() if node.operand.scope == ANSWER else group.present()[:1]:
+            count = group.kinds[kind][0] if node.operand.scope == ANSWER else 1
+            if self.keep is not None and not node.everyone and not self.kept(group, node, kind):
+                continue
+            if node.where is not None and not real.sign(group.value(node.where, kind)):
+                continue
+            values.append((count, group.value(node.operand, kind)))
         return values
 
     def kept(self, group: Group, node: Reduce, kind: int) -> bool:

@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import NoReturn
 
 from shaping.errors import DesignError, Span, located, names_hint
+from shaping.language.instead import CALLS, NAMES, SIGNS, instead, of_text
 from shaping.language.nodes import Apply, Choose, Node, Number, Reduce
 from shaping.language.vocabulary import (
     ANSWER,
@@ -92,13 +93,11 @@ def _syntax_hint(text: str) -> str:
         return "write a formula here; 0 is one"
     if re.search(r"\bif\s*\(", text):
         return "a choice is written: a if n_pos > 0 else b"
-    if re.search(r"(?<![=<>!])=(?!=)", text):
+    if re.search(r"(?<![=<>!])=(?![=<>/])", text):
         return "two values are compared with =="
-    if re.search(r"\bif\b", text) and not re.search(r"\belse\b", text):
+    if re.search(r"\bif\b", text) and not re.search(r"\belse\b|\bthen\b", text):
         return "a choice has an else: a if n_pos > 0 else b"
-    if "&&" in text or "||" in text:
-        return "write: and, or, not"
-    return "check the parentheses and operators around this place"
+    return of_text(text) or "check the parentheses and operators around this place"
 
 
 _BINARY = {
@@ -164,8 +163,7 @@ class _Reader:
             case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords):
                 return self.call(tree, name, [inner(arg) for arg in args], keywords, inner)
             case _:
-                hint = "numbers, names, + - * / **, comparisons, a if c else b, functions"
-                self.refuse(tree, "is not part of the language", hint)
+                self.refuse(tree, "is not part of the language", _foreign(tree))
 
     def name(self, tree: ast.Name, name: str) -> Node:
         found = self.lookup(name, self.span(tree))
@@ -176,7 +174,10 @@ class _Reader:
                 known = "is made by the section" if SIGNALS[name].section == "draws" else "exists only in the section"
                 self.refuse(tree, "is not known here", f"it {known} `{SIGNALS[name].section}:`")
             message = f"unknown name {name!r} in '{self.where}'"
-            raise DesignError(located(self.span(tree), message, names_hint(name, self.names)))
+            names = set(self.names)
+            hint = instead(name, NAMES, names) if "r" in names else ""  # what it names is known there
+            hint = hint or names_hint(name, names)
+            raise DesignError(located(self.span(tree), message, hint))
         return found
 
     def call(
@@ -192,7 +193,10 @@ class _Reader:
         if name not in self.functions:
             known = {*self.functions, *REDUCTIONS}
             message = f"unknown function {name!r} in '{self.where}'"
-            raise DesignError(located(self.span(tree.func), message, names_hint(name, known, "functions")))
+            hint = instead(name, CALLS, known) or names_hint(name, known, "functions")
+            if name in set(self.names):
+                hint = f"{name} is a value: write it without (...)"
+            raise DesignError(located(self.span(tree.func), message, hint))
         fewest, most = self.functions[name].arity
         if keywords:
             self.refuse(tree, "takes no options", f"{name} takes values alone")
@@ -273,6 +277,10 @@ class _Reader:
 
     def number(self, tree: ast.Constant) -> Fraction:
         text = self.text[self.indent + tree.col_offset : self.indent + tree.end_col_offset]
+        if isinstance(tree.value, bool):
+            self.refuse(tree, "is not a number of the language", f"write {int(tree.value)}")
+        if isinstance(tree.value, str | bytes):
+            self.refuse(tree, "is text", "a reward function reads texts, and returns a number: `signals:`")
         if type(tree.value) not in (int, float) or not re.fullmatch(r"[\d_.]+([eE][-+]?\d{1,4})?", text):
             self.refuse(tree, "is not a number of the language", "write it in decimals: 0.5, 1e-6, 16")
         return Fraction(text.replace("_", ""))  # as written: 0.1 is one tenth, not its nearest float
@@ -284,6 +292,26 @@ class _Reader:
         shown = self.text[self.indent + tree.col_offset : self.indent + tree.end_col_offset]
         shown = shown if len(shown) <= 40 else shown[:37] + "..."
         raise DesignError(located(self.span(tree), f"'{shown}' in '{self.where}' {what}", hint))
+
+
+def _foreign(tree: ast.expr) -> str:
+    """What to write instead of something that Python has and the language has not."""
+    match tree:
+        case ast.BinOp(op=op) | ast.UnaryOp(op=op) if type(op).__name__ in SIGNS:
+            return SIGNS[type(op).__name__]
+        case ast.Call(func=ast.Attribute(attr=name)) | ast.Attribute(attr=name):
+            return CALLS.get(name, f"names have no dots: write {name}(r), say")
+        case ast.Call():
+            return "a product has its sign: 2 * r"
+        case ast.Subscript():
+            return "a formula is about every answer at once: r is its own reward, mean(r) that of its group"
+        case ast.Tuple(elts=parts) if all(isinstance(part, ast.Constant) for part in parts):
+            return "a number has no commas: 1000 or 1_000"
+        case ast.GeneratorExp() | ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.List() | ast.Tuple():
+            return "a formula is about every answer at once: sum(r), count(r > 0), mean(r, where=correct)"
+        case ast.Compare(ops=ops) if any(isinstance(op, ast.In | ast.NotIn | ast.Is | ast.IsNot) for op in ops):
+            return "two values are compared with == and !="
+    return "numbers, names, + - * / **, comparisons, a if c else b, functions"
 
 
 def _per(scope: str) -> str:

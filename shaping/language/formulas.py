@@ -82,6 +82,8 @@ def verdict(reader: Reader) -> Node:
 
     def lookup(name: str, span: Span) -> Node | None:
         found = signal(name, span) if name == "score" else reader.given.get(name)
+        if found is None and (hint := _beside_score(reader, name)):
+            raise DesignError(located(span, f"unknown name {name!r} in 'correct'", hint))
         if found is not None and any(isinstance(part, Name) and part.name in TIME for part in walk(found)):
             hint = "take a parameter without a schedule; what changes over the run goes into `advantage:`"
             raise DesignError(located(span, f"'correct' means the same in every step, and {name!r} changes", hint))
@@ -95,6 +97,18 @@ def verdict(reader: Reader) -> Node:
     if node.scope != ANSWER:
         raise DesignError(located(value.span, "'correct' does not look at the answer", "use `score`: score > 0.5"))
     return node
+
+
+def _beside_score(reader: Reader, name: str) -> str:
+    """What to do instead of judging an answer by this; '' for a name that nothing has."""
+    if name in ("r", "reward", "rewards"):
+        return "an answer is judged by its raw score, before length penalties: correct: score > 0.5"
+    if name in reader.lets or name in reader.used:
+        return f"`correct` reads score and parameters alone: write out what {name!r} stands for"
+    if name in SIGNALS or name in reader.signals:
+        elsewhere = "what else matters goes into `advantage:` or `keep:`, or into the score itself"
+        return f"an answer is judged by its score alone; {elsewhere}"
+    return ""
 
 
 # ── Draws ───────────────────────────────────────────────────────────────────

@@ -166,6 +166,14 @@ def walk(root: Node, into_draws: bool = True) -> Iterator[Node]:
             left += parts(node) if into_draws or not isinstance(node, Draws) else []
 
 
+def written(node: Node) -> str:
+    """A formula as the file has it, for messages; a `let` by its name."""
+    if isinstance(node, Name | Named):
+        return node.name
+    text = node.span.text()
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
 def parts(node: Node) -> list[Node]:
     match node:
         case Named(body=body):

@@ -5,7 +5,10 @@
     k: {default: 8, schedule: max(1, k - floor(k * progress))}
                                          what it is at each step: a formula over its default (or what the launch
                                          set), `step`, `total_steps`, `progress`
+    a: {default: 1, range: [0, N], kind: real}
+                                         `whole`: it counts something, and a fraction is refused; `real`: any number
 
+Without `kind:` a parameter is whole if its default is and its range reaches to N; a schedule makes it real.
 A number is exact: 0.1 is one tenth, 1/3 a third.
 """
 
@@ -17,23 +20,24 @@ from collections.abc import Mapping as Names
 from dataclasses import dataclass
 from fractions import Fraction
 
-from shaping.errors import DesignError, Source, Span, located, names_hint
+from shaping.errors import DesignError, Source, Span, located, names_hint, parameter
 from shaping.language.document import Items, Mapping, Scalar, Value
 from shaping.language.evaluate import constant
 from shaping.language.expression import parse
-from shaping.language.nodes import Name, Node
+from shaping.language.nodes import Name, Node, walk
 from shaping.language.vocabulary import CONSTANT, RESERVED, TIME
 
 
 @dataclass(frozen=True)
 class Bound:
-    """The range that the value of a parameter has to keep, of the design itself or of one it uses."""
+    """What the value of a parameter has to keep, of the design itself or of one it uses: a range, or being whole."""
 
     name: str
     value: Node
-    low: Node
-    high: Node
+    low: Node | None
+    high: Node | None
     span: Span  # where the value is given
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,12 @@ class Param:
     low: Node | None = None  # bounds, over N alone
     high: Node | None = None
     schedule: Node | None = None  # over itself and the time
+    whole: bool = False  # a fraction is refused
+
+    @property
+    def is_count(self) -> bool:
+        """Is every value that it may have known: the whole numbers of its range?"""
+        return self.whole and self.high is not None and self.schedule is None
 
 
 def read_params(
@@ -60,28 +70,51 @@ def read_params(
     params, edits = {}, []
     for name, (key, value) in entries.items():
         fresh_name(name, key.span)
-        low = high = schedule = None
+        low = high = schedule = kind = None
         if isinstance(value, Mapping):
-            value.only(("default", "range", "schedule"), f"for parameter {name!r}")
+            value.only(("default", "range", "schedule", "kind"), f"for parameter {name!r}")
             if "default" not in value.entries:
                 raise DesignError(located(key.span, f"parameter {name!r} has no default", "add `default: <number>`"))
             if (bounds := value.get("range")) is not None:
                 low, high = _range(name, bounds)
             if (over_time := value.get("schedule")) is not None:
                 schedule = _schedule(name, over_time)
+            kind = value.get("kind")
             value = value.get("default")
         if not isinstance(value, Scalar):
             raise DesignError(located(value.span, f"parameter {name!r} is one number"))
         number = _number(value.text, name, value.place)
+        whole = _is_whole(name, kind, number, value, reaches=_reaches_N(high) and schedule is None)
         if name in chosen:
             try:
-                given = Source(f"--advantage-param {name}=", str(chosen[name]))
+                given = Source(f"{parameter(name)}=", str(chosen[name]))
             except ValueError:  # Python does not print a whole number of more than 4,300 digits
                 raise DesignError(f"{source.path}: parameter {name!r} is set to a number too long to write") from None
             number = _number(given.text, name, given.span)
+            if whole and number.denominator != 1:
+                raise DesignError(located(given.span(0, len(given.text)), *not_whole(name, number)))
             edits.append((value, str(number)))
-        params[name] = Param(name, number, value.span, low, high, schedule)
+        params[name] = Param(name, number, value.span, low, high, schedule, whole)
     return params, edits
+
+
+def not_whole(name: str, value: object) -> tuple[str, str]:
+    """What is said of a fraction where a whole number has to be: the message and the next step."""
+    return f"{name} = {value} is no whole number, and {name!r} counts", f"a whole number; or `kind: real` for {name!r}"
+
+
+def _is_whole(name: str, kind: Value | None, default: Fraction, place: Scalar, reaches: bool) -> bool:
+    if kind is None:
+        return reaches and default.denominator == 1
+    if not isinstance(kind, Scalar) or kind.text not in ("whole", "real"):
+        raise DesignError(located(kind.span, f"the kind of {name!r} is `whole` or `real`", "kind: real"))
+    if kind.text == "whole" and default.denominator != 1:
+        raise DesignError(located(place.span, *not_whole(name, default)))
+    return kind.text == "whole"
+
+
+def _reaches_N(high: Node | None) -> bool:
+    return high is not None and any(isinstance(node, Name) for node in walk(high))
 
 
 def _range(name: str, bounds: Value) -> tuple[Node, Node]:

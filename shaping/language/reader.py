@@ -40,6 +40,23 @@ SECTIONS = (
     "token",
     "claims",
 )
+_ADVANTAGE = "`{}:` belongs under `advantage:`, as in  advantage: {{each: ..., flat: 0}}"
+_DRAWS = "`{}:` belongs under `draws:`, with `size:`, `count:`, `reward:` and `advantage:`"
+_PARAM = "`{}:` belongs to a parameter:  params: {{k: {{default: 4, range: [1, N]}}}}"
+_CLAIM = "it is a claim:  claims: [{}]"
+BELONGS = {  # keys that stand one level too far out, or under another name
+    **{key: _ADVANTAGE.format(key) for key in ("flat", "each", "wrong", "right")},
+    **{key: _DRAWS.format(key) for key in ("size", "count", "disjoint", "reward")},
+    **{key: _PARAM.format(key) for key in ("default", "range", "schedule")},
+    **{key: _CLAIM.format(key) for key in ("zero_sum", "sign_correct", "zero_on_constant_groups")},
+    **dict.fromkeys(("formula", "credit"), "what an answer gets is `advantage:`"),
+    **dict.fromkeys(("filter", "where"), "which groups or answers count is `keep:`, a condition"),
+    **dict.fromkeys(("vars", "variables", "define", "defs"), "names for parts of formulas are `let:`"),
+    **dict.fromkeys(("parameters", "hyperparameters", "constants"), "numbers that a launch may set are `params:`"),
+    **dict.fromkeys(("import", "include", "extends"), "another design's advantage is a name under `use:`"),
+    **dict.fromkeys(("tests", "properties", "asserts"), "what a design says of itself is `claims:`"),
+    "description": "say it in a comment: # ...",
+}
 T = TypeVar("T")
 
 
@@ -79,7 +96,7 @@ class Reader:
         self.done: dict[str, Node] = {}
         self.open: list[str] = []  # the lets being read, outermost first
         for key in top.entries:
-            self.attempt(lambda key=key: Mapping({key: top.entries[key]}, top.span).only(SECTIONS, "in a design"))
+            self.attempt(lambda key=key: self.known_section(key))
         self.bounds: list[Bound] = []
         self.edits: list[tuple[Scalar, str]] = []
         self.used: dict[str, Node] = {}
@@ -91,6 +108,12 @@ class Reader:
             self.attempt(lambda key=key, scalar=scalar: self.fresh(key, scalar.span))
         read_used(self)
         self.draws = self.attempt(lambda: formulas.draws(self), name="drawn")
+
+    def known_section(self, key: str) -> None:
+        if key in BELONGS and key not in SECTIONS:
+            message = f"unknown key {key!r} in a design"
+            raise DesignError(located(self.top.entries[key][0].span, message, BELONGS[key]))
+        Mapping({key: self.top.entries[key]}, self.top.span).only(SECTIONS, "in a design")
 
     def sections(self) -> Sections:
         if "advantage" not in self.top.entries:
@@ -204,8 +227,8 @@ class Reader:
         node = base
         if param.schedule is not None:
             node = Named(param.name, _replaced(param.schedule, param.name, base), param.span)
-        if param.low is not None:
-            self.bounds.append(Bound(param.name, node, param.low, param.high, param.span))
+        if param.low is not None or param.whole:
+            self.bounds.append(Bound(param.name, node, param.low, param.high, param.span, param.whole))
         return node
 
     # ── Sections of a word, or of names ─────────────────────────────────────

@@ -77,6 +77,7 @@ def quantile(values: Weighed, q: Real) -> Real:
 
 
 def share(q: Real) -> Fraction:
+    q = real.settled(q)
     if not isinstance(q, Fraction) or not 0 <= q <= 1:
         raise Unusable(f"a quantile is between 0 and 1, not {real.show(q)}")
     return q
@@ -116,6 +117,7 @@ def max_without(own: Real, values: Weighed, k: Real) -> Real:
 
 
 def whole(k: Real, name: str, most: int) -> int:
+    k = real.settled(k)
     if not isinstance(k, Fraction) or k.denominator != 1 or not 1 <= k <= most:
         raise Unusable(f"{name} draws k = {real.show(k)} of {most} answers; k is a whole number in 1..{most}")
     return int(k)

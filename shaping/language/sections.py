@@ -42,7 +42,8 @@ def read_design(source: Source, chosen: Names[str, object]) -> tuple[Sections, s
     reader, edits = _reader(source, chosen, None)
     sections = reader.sections()
     bounds = (node for bound in sections.bounds for node in (bound.value, bound.low, bound.high))
-    refuse_too_large([*filter(None, (sections.advantage, sections.token, sections.keep, sections.verdict)), *bounds])
+    formulas = (sections.advantage, sections.token, sections.keep, sections.verdict, *bounds)
+    refuse_too_large(filter(None, formulas))
     resolved = edited(source.text, edits + reader.edits)
     if len(resolved) > MAX_TEXT:
         message = f"longer than {MAX_TEXT:,} characters with the designs that it uses written into it"

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from shaping.design import loads
-from shaping.errors import DesignError, Source, located, names_hint
+from shaping.errors import DesignError, Source, argument, located, names_hint
 from shaping.groups.exact import verdict_pair
 from shaping.language.document import Items, Scalar, read, read_text
 from shaping.language.params import read_params
@@ -82,7 +82,7 @@ def derive(
     if N < 2:
         raise DesignError(f"a group of {N} compares nothing: derive for groups of 2 or more")
     if N > MAX_N:
-        raise DesignError(f"groups of more than {MAX_N:,} answers are not derived for: smaller groups, with --n")
+        raise DesignError(f"groups of more than {MAX_N:,} answers are not derived for: take a smaller {argument('N')}")
     return _written(Goal(text, N, params or {}), baseline, weighting)
 
 

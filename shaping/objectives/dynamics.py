@@ -1,7 +1,7 @@
 """How well and how fast a design learns one prompt: noise of its gradient, push of its groups, time to learn.
 
 In    pairs, weight     what exact.table and objective.weight give for one N
-Out   exact values at rational p; floats only where something is integrated
+Out   exact values at rational p, or floats that are right whatever cancels (bernstein.py)
 
 One prompt, solved with probability p = sigmoid(logit), q = 1 - p. The score d log pi / d logit is q for a correct
 answer and -p for a wrong one, so that a group with n correct answers gives the estimate
@@ -19,13 +19,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from math import comb, exp, inf, log
+from functools import lru_cache
+from math import comb, exp, fsum, inf, log
+
+import numpy as np
 
 from shaping import real
 from shaping.groups.exact import Pair
+from shaping.objectives import bernstein, objective
 from shaping.real import Real
 
-STEPS = 400  # of Simpson's rule, between two values of p
+CANCELS = 1e-16  # of the largest square: a variance below it is computed exactly
+NODES, FEWEST, MOST, EXACT = 16, 4, 256, 1e-7  # of the integral: points of a piece, pieces, digits
+LONGEST = 1e300
 
 
 def total(values: Sequence[Real]) -> Real:
@@ -76,15 +82,27 @@ def variance(pairs: Sequence[Pair], weight: Sequence[Real], p: Fraction) -> Real
 
 
 def snr(pairs: Sequence[Pair], p: Fraction) -> float | None:
-    """(E g)^2 / Var g at p, in floats: sums of squares, so nothing cancels. None where g never varies."""
-    N, x = len(pairs) - 1, float(p)
-    g = []
-    for n, pair in enumerate(pairs):
-        right, wrong = (0.0 if value is None else real.nearest(value) for value in pair)
-        g.append((n * right * (1 - x) - (N - n) * wrong * x) / N)
-    mean = value(g, x)
-    spread = value([(each - mean) ** 2 for each in g], x)
-    return mean**2 / spread if spread else None
+    """(E g)^2 / Var g at p; infinite where g does not vary and is not 0, None where it is always 0.
+
+    >>> snr(rloo(2), Fraction(1, 2))        # E g = 1/4, Var g = 1/16
+    1.0
+    """
+    N, weight = len(pairs) - 1, objective.weight(pairs)
+    sides = (bernstein.floats(tuple(Fraction(0) if pair[i] is None else pair[i] for pair in pairs)) for i in (0, 1))
+    parts = [
+        (n * right * float(1 - p) / N, (n - N) * wrong * float(p) / N)
+        for n, (right, wrong) in enumerate(zip(*sides, strict=True))
+    ]
+    mean = bernstein.value_at(weight, p) * float(p * (1 - p))
+    spread = fsum(
+        chance * (sum(part) - mean) ** 2 for chance, part in zip(bernstein.chances(N, p), parts, strict=True)
+    )
+    if spread <= CANCELS * max(max(map(abs, part)) for part in parts) ** 2:
+        exact = variance(pairs, weight, p)
+        spread = real.nearest(exact) if real.sign(exact) else 0.0
+    if spread:
+        return mean**2 / spread
+    return inf if mean else None
 
 
 # ── Time ────────────────────────────────────────────────────────────────────
@@ -93,40 +111,46 @@ def snr(pairs: Sequence[Pair], p: Fraction) -> float | None:
 def time(weight: Sequence[Real], start: Fraction, end: Fraction) -> float:
     """How long dp / dt = w(p) (p q)^2 takes from one p to a larger one; infinite if w is not positive on the way.
 
-    Over the logit, since dt = d logit / (w p q); Simpson's rule.
+    Over the logit, since dt = d logit / (w p q); by Gauss and Legendre, in ever more pieces. What is longer than any
+    float is LONGEST.
 
     >>> round(time([Fraction(1)], Fraction(1, 2), Fraction(3, 4)), 6)       # 2 log 3 + 8/3
     4.863891
     """
-    if not any(weight):
-        return inf
-    floats = [real.nearest(value) for value in weight]
-    low, high = (log(p / (1 - p)) for p in (float(start), float(end)))
-    step, area = (high - low) / STEPS, 0.0
-    for i in range(STEPS + 1):
-        p = 1 / (1 + exp(-low - i * step))
-        speed = value(floats, p) * p * (1 - p)
-        if speed <= 0:
-            return inf
-        area += (1 if i in (0, STEPS) else 4 if i % 2 else 2) / speed
-    return area * step / 3
+    found = log_time(tuple(weight), start, end)
+    return inf if found is None else exp(found) if found < log(LONGEST) else LONGEST
 
 
-def value(bernstein: Sequence[float], p: float) -> float:
-    """The polynomial with these Bernstein coefficients at p, in floats: no cancellation but that of their signs."""
-    n = len(bernstein) - 1
-    return sum(comb(n, m) * p**m * (1 - p) ** (n - m) * b for m, b in enumerate(bernstein))
+@lru_cache(maxsize=64)
+def log_time(weight: tuple[Real, ...], start: Fraction, end: Fraction) -> float | None:
+    """The logarithm of it; None if it is infinite."""
+    if not bernstein.is_positive(weight, start, end):
+        return None
+    low, high = (log(p / (1 - p)) for p in (start, end))
+    nodes, shares = np.polynomial.legendre.leggauss(NODES)
+    found, before, pieces = inf, inf, FEWEST
+    while pieces <= MOST and not abs(found - before) < EXACT:
+        width = (high - low) / pieces
+        logit = (low + width * (np.arange(pieces)[:, None] + (nodes + 1) / 2)).ravel()
+        p, q = 1 / (1 + np.exp(-logit)), 1 / (1 + np.exp(logit))
+        slow = -bernstein.logs(weight, p, q)[1] - np.log(p) - np.log(q)  # of 1 / (w p q)
+        top = slow.max()
+        area = (np.exp(slow - top).reshape(pieces, NODES) @ shares).sum() * width / 2
+        before, found, pieces = found, top + log(area), 4 * pieces
+    return float(found)
 
 
 # ── What to compare with ────────────────────────────────────────────────────
 
 
+@lru_cache(maxsize=8)
 def grpo(N: int) -> list[Pair]:
     """GRPO with the population standard deviation: sqrt(n_neg / n_pos) and -sqrt(n_pos / n_neg)."""
     inner = [(real.sqrt(Fraction(N - n, n)), real.negate(real.sqrt(Fraction(n, N - n)))) for n in range(1, N)]
     return [(None, Fraction(0)), *inner, (Fraction(0), None)]
 
 
+@lru_cache(maxsize=8)
 def rloo(N: int) -> list[Pair]:
     """The reward above the mean of the other answers: n_neg / (N - 1) and -n_pos / (N - 1)."""
     pairs = [(Fraction(N - n, N - 1), Fraction(-n, N - 1)) for n in range(N + 1)]

@@ -24,7 +24,7 @@ from shaping.errors import DesignError
 from shaping.groups import push
 from shaping.groups.exact import Pair, verdict_pair
 from shaping.groups.rows import beyond_verdicts
-from shaping.objectives import dynamics, objective
+from shaping.objectives import bernstein, dynamics, objective
 from shaping.objectives.recognize import Climbs, Near, climbs, near, nearest
 from shaping.real import Real
 
@@ -72,9 +72,11 @@ class Explanation:
         return objective.weight(self.pairs)
 
     @cached_property
-    def group_reward(self) -> list[Real]:
+    def group_reward(self) -> list[Real] | list[float]:
         """phi(0) .. phi(N), which are the Bernstein coefficients of F(p) as well."""
-        return objective.group_reward(self.pairs)
+        if objective.has_exact_sums(self.weight):
+            return objective.group_reward(self.pairs)
+        return [each / self.N for each in bernstein.running_sums(self.weight)]
 
     @cached_property
     def climbs(self) -> Climbs | None:
@@ -104,9 +106,7 @@ class Explanation:
 
     def weight_at(self, p: Fraction) -> Real | float:
         """w(p): exact where that is a fraction, else correct to some 14 digits."""
-        if _rational(self.weight):
-            return dynamics.at(self.weight, p)
-        return dynamics.value([real.nearest(each) for each in self.weight], float(p))
+        return dynamics.at(self.weight, p) if _rational(self.weight) else bernstein.value_at(self.weight, p)
 
     @cached_property
     def weight_polynomial(self) -> list[Fraction] | None:
@@ -137,8 +137,7 @@ class Explanation:
     @cached_property
     def peak(self) -> list[int]:
         """The n_pos at which eta is largest; none if it is 0."""
-        floats = [real.nearest(value) for value in self.eta]
-        return [n for n, value in enumerate(floats) if value == max(floats) > 0]
+        return push.peak(self.eta)
 
     @cached_property
     def dead(self) -> list[int]:

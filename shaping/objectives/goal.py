@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from itertools import pairwise
 
+import numpy as np
+
 from shaping.errors import DesignError, Source, Span, located
 from shaping.language.evaluate import Group
 from shaping.language.expression import parse
@@ -18,7 +20,7 @@ from shaping.language.params import fresh_name
 from shaping.language.vocabulary import CONSTANT, GROUP
 from shaping.objectives.baselines import numeric, posterior_means, reward_for
 from shaping.objectives.closed import Form, of_objective, of_phi
-from shaping.objectives.dynamics import value
+from shaping.objectives.bernstein import values
 from shaping.objectives.objective import OBJECTIVES, polynomial, read_objective, to_bernstein
 from shaping.objectives.recognize import climbs
 from shaping.real import Real, Undefined, Unusable
@@ -104,7 +106,7 @@ class Goal:
         weight = [N * (after - before) for before, after in pairwise(self.phi)]
         points = [1 / N + (1 - 2 / N) * i / POINTS for i in range(POINTS + 1)]
         slopes = [float(mpmath.diff(own, p)) for p in points]
-        gaps = [abs(value(list(map(float, weight)), p) - slope) for p, slope in zip(points, slopes, strict=True)]
+        gaps = [abs(w - slope) for w, slope in zip(values(weight, np.array(points)), slopes, strict=True)]
         share = max(gap / abs(slope) if slope else 1.0 for gap, slope in zip(gaps, slopes, strict=True))
         of = "its derivative"
         if share >= 1:  # where that is nearly 0

@@ -20,10 +20,11 @@ polynomial is the list of its coefficients, of 1, p, p^2 and so on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
-from math import comb
+from math import comb, lcm
+from operator import add
 
 from shaping import real
 from shaping.errors import Span
@@ -36,6 +37,7 @@ from shaping.real import Real, Unusable
 
 Polynomial = list[Fraction]
 MAX_DEGREE = 1_024
+FEW = 16  # coefficients that are multiplied one by one, roots that are summed exactly
 
 
 def _no_number(*_: Real) -> Real:
@@ -73,6 +75,11 @@ def group_reward(pairs: Sequence[Pair]) -> list[Real]:
     return rewards
 
 
+def has_exact_sums(differences: Sequence[Real]) -> bool:
+    """Is `group_reward` worth its time? A thousand different roots have a million pairs that may be alike."""
+    return len(differences) <= FEW or all(isinstance(each, Fraction) for each in differences)
+
+
 # ── Polynomials in p ────────────────────────────────────────────────────────
 
 
@@ -84,22 +91,33 @@ def to_bernstein(polynomial: Sequence[Fraction], degree: int) -> Polynomial | No
     """
     if len(trimmed(polynomial)) > degree + 1:
         return None
-    return [
-        sum((Fraction(comb(m, j), comb(degree, j)) * a for j, a in enumerate(polynomial[: m + 1])), Fraction(0))
-        for m in range(degree + 1)
-    ]
-
-
-def from_bernstein(coefficients: Sequence[Real]) -> list[Real]:
-    """The polynomial with these Bernstein coefficients: a_j = C(n, j) sum_{m <= j} (-1)^(j-m) C(j, m) b_m."""
-    degree, found = len(coefficients) - 1, []
-    for j in range(degree + 1):
-        value: Real = Fraction(0)
-        for m in range(j + 1):
-            factor = Fraction((-1) ** (j - m) * comb(j, m) * comb(degree, j))
-            value = real.add(value, real.multiply(factor, coefficients[m]))
-        found.append(value)
+    row, below = whole([a / comb(degree, j) for j, a in enumerate(polynomial[: degree + 1])])  # differences at b_0
+    row += [0] * (degree + 1 - len(row))
+    found = []
+    for _ in range(degree + 1):
+        found.append(Fraction(row[0], below))
+        row = [*map(add, row, row[1:]), row[-1]]
     return found
+
+
+def from_bernstein(coefficients: Sequence[Fraction]) -> Polynomial:
+    """The polynomial with these Bernstein coefficients: a_j = C(n, j) times the j-th difference at b_0.
+
+    >>> from_bernstein([Fraction(0), Fraction(1, 2), Fraction(1)])
+    [Fraction(0, 1), Fraction(1, 1), Fraction(0, 1)]
+    """
+    degree, found = len(coefficients) - 1, []
+    row, below = whole(coefficients)
+    for j in range(degree + 1):
+        found.append(Fraction(comb(degree, j) * row[0], below))
+        row = [b - a for a, b in pairwise(row)]
+    return found
+
+
+def whole(numbers: Sequence[Fraction]) -> tuple[list[int], int]:
+    """Over one denominator: half a million sums of long numbers without a common divisor to look for in each."""
+    below = lcm(*(each.denominator for each in numbers))
+    return [each.numerator * (below // each.denominator) for each in numbers], below
 
 
 def derivative(polynomial: Sequence[Fraction]) -> Polynomial:
@@ -115,12 +133,33 @@ def trimmed(polynomial: Sequence[Fraction]) -> Polynomial:
 
 
 def times(a: Sequence[Fraction], b: Sequence[Fraction]) -> Polynomial:
-    product = [Fraction(0)] * (len(a) + len(b) - 1)
-    there = [(j, y) for j, y in enumerate(b) if y]
-    for i, x in enumerate(a):
-        for j, y in there if x else ():
+    """
+    >>> times([Fraction(1), Fraction(-1, 2)], [Fraction(1), Fraction(1, 2)])      # (1 - p/2) (1 + p/2)
+    [Fraction(1, 1), Fraction(0, 1), Fraction(-1, 4)]
+    """
+    (left, below), (right, also) = whole(a), whole(b)
+    few, many = sorted((left, right), key=lambda side: len(side) - side.count(0))
+    if len(few) - few.count(0) > FEW:
+        return [Fraction(each, below * also) for each in _long_product(few, many)]
+    product = [0] * (len(a) + len(b) - 1)
+    for i, x in enumerate(few):
+        for j, y in enumerate(many) if x else ():
             product[i + j] += x * y
-    return product
+    return [Fraction(each, below * also) for each in product]
+
+
+def _long_product(a: Sequence[int], b: Sequence[int]) -> list[int]:
+    """As one product of two long numbers, in a base that no coefficient of the product reaches (Kronecker)."""
+    bits = sum(max(abs(x) for x in side).bit_length() for side in (a, b)) + min(len(a), len(b)).bit_length() + 1
+    size, count = bits // 8 + 1, len(a) + len(b) - 1
+
+    def packed(side: Iterable[int]) -> int:
+        return int.from_bytes(b"".join(x.to_bytes(size, "little") for x in side), "little")
+
+    left, right = (packed(max(x, 0) for x in side) - packed(max(-x, 0) for x in side) for side in (a, b))
+    half = 1 << (8 * size - 1)  # of each, so that none is negative
+    digits = (left * right + packed([half] * count)).to_bytes(size * count + 1, "little")
+    return [int.from_bytes(digits[size * i : size * (i + 1)], "little") - half for i in range(count)]
 
 
 def plus(a: Sequence[Fraction], b: Sequence[Fraction]) -> Polynomial:
@@ -138,11 +177,13 @@ def pass_at(k: int) -> Polynomial:
 
 
 def log_p(terms: int) -> Polynomial:
-    """-sum_{j <= terms} (1 - p)^j / j."""
-    total = [Fraction(0)]
-    for j in range(1, terms + 1):  # (1 - p)^j = 1 - pass_at(j)
-        total = plus(total, [x / j for x in plus([Fraction(-1)], pass_at(j))])
-    return total
+    """-sum_{j <= terms} (1 - p)^j / j.
+
+    >>> log_p(2)      # its derivative is 1 + (1 - p)
+    [Fraction(-3, 2), Fraction(2, 1), Fraction(-1, 2)]
+    """
+    start = -sum((Fraction(1, j) for j in range(1, terms + 1)), Fraction(0))
+    return [start, *(Fraction((-1) ** (i + 1) * comb(terms, i), i) for i in range(1, terms + 1))]
 
 
 # ── Objectives as they are written ──────────────────────────────────────────

@@ -13,11 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import comb, inf, sqrt
+from math import exp, log
+
+import numpy as np
 
 from shaping import real
-from shaping.objectives.dynamics import value
-from shaping.objectives.objective import Polynomial, from_bernstein, trimmed
+from shaping.objectives.bernstein import logs
+from shaping.objectives.objective import Polynomial, from_bernstein, trimmed, whole
 from shaping.real import General, Real, Surd, Unusable
 
 MAX_MIXED = 3  # terms of a mixture that is still a name
@@ -92,19 +94,23 @@ def _rational(weight: Sequence[Real]) -> tuple[Real, Polynomial] | None:
 # ── The nearest familiar one ────────────────────────────────────────────────
 
 
-def familiar(N: int) -> dict[str, Callable[[float], float]]:
-    """Objectives with names, and their derivatives."""
-    found: dict[str, Callable[[float], float]] = {
-        "p": lambda p: 1.0,
-        "log(p)": lambda p: 1 / p,
-        "-log(1 - p)": lambda p: 1 / (1 - p),
-        "log(p / (1 - p))": lambda p: 1 / (p * (1 - p)),
-        arcsin_text(1): lambda p: 1 / sqrt(p * (1 - p)),
+Slopes = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def familiar(N: int) -> dict[str, Slopes]:
+    """Objectives with names, and the logarithm of their derivatives at p and q = 1 - p: (1 - p)^1000 is no float."""
+    log = np.log
+    found: dict[str, Slopes] = {
+        "p": lambda p, q: 0 * p,
+        "log(p)": lambda p, q: -log(p),
+        "-log(1 - p)": lambda p, q: -log(q),
+        "log(p / (1 - p))": lambda p, q: -log(p) - log(q),
+        arcsin_text(1): lambda p, q: -(log(p) + log(q)) / 2,
     }
     for k in range(2, N + 1):
-        found[f"pass_at({k})"] = lambda p, k=k: k * (1 - p) ** (k - 1)
-        found[f"p**{k}"] = lambda p, k=k: k * p ** (k - 1)
-        found[arcsin_text(k)] = lambda p, k=k: (1 - p) ** (k / 2 - 1) / sqrt(1 - (1 - p) ** k)
+        found[f"pass_at({k})"] = lambda p, q, k=k: log(k) + (k - 1) * log(q)
+        found[f"p**{k}"] = lambda p, q, k=k: log(k) + (k - 1) * log(p)
+        found[arcsin_text(k)] = lambda p, q, k=k: (k / 2 - 1) * log(q) - log(-np.expm1(k * log(q))) / 2
     return found
 
 
@@ -131,23 +137,31 @@ def nearest(weight: Sequence[Real]) -> Near | None:
     return min((each for each in found if each), key=lambda each: round(each.inner, 9), default=None)
 
 
-def _sampled(weight: Sequence[Real]) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """(p, w(p)) for p from 1/N to 1 - 1/N, and for p from near 0 to near 1."""
-    N, floats = len(weight), [real.nearest(each) for each in weight]
-    inner = [1 / N + (1 - 2 / N) * i / GRID for i in range(GRID + 1)] if N > 2 else [0.5]
-    outer = [*(i / GRID for i in range(1, GRID)), *(end for j in range(3, 9) for end in (10.0**-j, 1 - 10.0**-j))]
-    inner, outer = ([(p, value(floats, p)) for p in points] for points in (inner, outer))
-    return inner, outer
+Sampled = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def _near(sampled: tuple[list, list], objective: str, slope: Callable[[float], float]) -> Near | None:
-    inner, outer = ([(w, slope(p)) for p, w in points] for points in sampled)
-    ratios = [w / own for w, own in inner]
-    low, high = min(ratios), max(ratios)
-    if low * high <= 0:
+def _sampled(weight: Sequence[Real]) -> list[Sampled]:
+    """p, q, the sign of w(p) and log |w(p)|: from 1/N to 1 - 1/N, and from near 0 to near 1."""
+    N = len(weight)
+    inner = np.array([1 / N + (1 - 2 / N) * i / GRID for i in range(GRID + 1)] if N > 2 else [0.5])
+    middle, ends = np.arange(1, GRID) / GRID, 10.0 ** -np.arange(3, 9)
+    p, q = np.concatenate([middle, ends, 1 - ends]), np.concatenate([1 - middle, 1 - ends, ends])
+    return [(*points, *logs(weight, *points)) for points in ((inner, 1 - inner), (p, q))]
+
+
+def _near(sampled: list[Sampled], objective: str, slope: Slopes) -> Near | None:
+    (p, q, signs, sizes), (p_outer, q_outer, signs_outer, sizes_outer) = sampled
+    if not signs[0] or (signs != signs[0]).any():
         return None
-    factor, gap = (low + high) / 2, (high - low) / abs(high + low)
-    return Near(objective, factor, gap, max(gap, *(abs(w / (factor * own) - 1) if own else inf for w, own in outer)))
+    ratios = sizes - slope(p, q)
+    top = ratios.max()
+    low = exp(ratios.min() - top)  # of the largest ratio, which is 1 now
+    gap = (1 - low) / (1 + low)
+    log_factor = top + log((1 + low) / 2)
+    with np.errstate(over="ignore"):
+        outer = np.abs(signs_outer * signs[0] * np.exp(sizes_outer - slope(p_outer, q_outer) - log_factor) - 1)
+        factor = float(signs[0] * np.exp(log_factor))
+    return Near(objective, factor, gap, float(max(gap, outer.max())))
 
 
 # ── How polynomials and numbers are written ─────────────────────────────────
@@ -159,10 +173,11 @@ def reflected(polynomial: Sequence[Fraction]) -> Polynomial:
     >>> reflected([Fraction(0), Fraction(2), Fraction(-1)])     # 2 p - p^2 = 1 - q^2
     [Fraction(1, 1), Fraction(0, 1), Fraction(-1, 1)]
     """
-    return [
-        sum((Fraction((-1) ** j * comb(i, j)) * a for i, a in enumerate(polynomial) if i >= j), Fraction(0))
-        for j in range(len(polynomial))
-    ]
+    left, below = whole(polynomial)
+    for i in range(len(left)):  # the j-th pass divides by p - 1 once more; what is left over is the coefficient of q^i
+        for j in range(len(left) - 2, i - 1, -1):
+            left[j] += left[j + 1]
+    return [Fraction((-1) ** i * a, below) for i, a in enumerate(left)]
 
 
 def polynomial_text(of_p: Sequence[Fraction]) -> str:

@@ -109,9 +109,8 @@ def _group(found: Explanation) -> list[str]:
 def _push(found: Explanation) -> list[str]:
     if not found.peak:
         return ["none: every advantage is 0"]
-    places = ", ".join(f"{n}/{found.N}" for n in found.peak) if len(found.peak) <= 4 else ranges(found.peak)
     largest = _short(found.eta[found.peak[0]])
-    lines = [f"eta, the sum of |A| over a group, is largest at {places} correct: {largest}"]
+    lines = [f"eta, the sum of |A| over a group, is largest at {places(found.peak, found.N)} correct: {largest}"]
     return [
         *lines,
         f"all get 0 at n_pos = {ranges(found.dead)}" if found.dead else "there is no group where all get 0",
@@ -228,6 +227,14 @@ def _with_q(polynomial: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if 0.1 <= share < 10 else f"{100 * share:.2g} %" if share < 1 else "far off"
+
+
+def places(peaks: Sequence[int], N: int) -> str:
+    """
+    >>> places([3, 4], 7), places([1, 2, 3, 4, 5], 8)
+    ('3/7, 4/7', '1..5 of 8')
+    """
+    return ", ".join(f"{n}/{N}" for n in peaks) if len(peaks) <= 4 else f"{ranges(peaks)} of {N}"
 
 
 def ranges(numbers: Sequence[int]) -> str:

@@ -16,7 +16,7 @@
       - n_pos * correct + n_neg * wrong == 0           any formula that has to hold
       - not: zero_sum                                  it breaks that, and the check is that it does
 
-A claim with an argument takes `when:` besides, values for parameters and N; the argument then has a key of its own
+A claim takes `when:` besides, values for parameters and N, and `groups: 0/1`; its argument then has a key of its own
 (`by`, `at`, `condition`, `of`, `design`, `objective`, `formula`). `correct`, `wrong` and `eta` are the advantages of a
 right and of a wrong answer, 0 where there is none, and n_pos |correct| + n_neg |wrong|. A formula over `A`, `r`
 or another number of an answer has to hold for every answer of every group.
@@ -35,8 +35,8 @@ from shaping.errors import DesignError, Span, located, names_hint
 from shaping.language.document import Items, Mapping, Scalar, Value, read
 from shaping.language.evaluate import constant
 from shaping.language.expression import parse
-from shaping.language.nodes import Apply, Name, Node, walk
-from shaping.language.vocabulary import ANSWER, CONSTANT, GROUP, OPERATORS
+from shaping.language.nodes import Apply, Name, Node, Reduce, signal, walk
+from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS
 from shaping.objectives.objective import read_objective
 from shaping.work import MAX_N, MAX_SETTINGS
 
@@ -56,8 +56,10 @@ ARGUMENT = {
     "holds": "formula",
 }
 RELATIONS = ("equals", "proportional_to")
+OF_RIGHT_AND_WRONG = ("sign_correct", "zero_when")  # say nothing of rewards between
 OF_VERDICTS = ("monotone", "peak", "optimizes", "unbiased_for")  # about groups of right and wrong answers alone
 COUNTED = {"correct": "advantage of a correct answer", "wrong": "of a wrong one", "eta": "sum of |A| over the group"}
+SIGNALS_OF_ANSWERS = ("r", "score", "length", "logprob", "surprisal", "truncated")
 OF_ANSWERS = {"A": "the answer's advantage", "verdict": "1 if the answer is correct, else 0"}
 
 
@@ -74,6 +76,7 @@ class Claim:
     other: Scalar | None = None  # the file of equals and proportional_to
     params: dict[str, Node] = field(default_factory=dict)  # what it sets in the other design
     per_group: bool = False
+    verdicts_alone: bool = False  # it is about groups of 0/1 rewards, which are the scores
 
     @property
     def of_rewards(self) -> bool:
@@ -130,12 +133,12 @@ class _Reader:
         parts = value.entries if isinstance(value, Mapping) else {}
         own = ARGUMENT[word]
         if word == "monotone" and isinstance(value, Mapping) and {*parts} & {"correct", "wrong"}:
-            parts = {"of": (key, Mapping({k: v for k, v in parts.items() if k != "when"}, value.span))} | {
-                k: v for k, v in parts.items() if k == "when"
-            }
+            beside = {k: v for k, v in parts.items() if k in ("when", "groups")}
+            own_parts = {k: v for k, v in parts.items() if k not in beside}
+            parts = {"of": (key, Mapping(own_parts, value.span))} | beside
         elif not isinstance(value, Mapping):
             parts = {own: (key, value)}
-        allowed = [own, "when"] if own else ["when"]
+        allowed = [own, "when", "groups"] if own else ["when", "groups"]
         allowed += ["params", "per"] if word in RELATIONS else []
         Mapping(parts, item.span).only([key for key in allowed if key], f"of the claim {word!r}")
         if own and own not in parts:
@@ -145,6 +148,7 @@ class _Reader:
     def made(self, kind: str, span: Span, negated: bool, parts: dict[str, Value], formula: Node | None = None) -> Claim:
         claim = {"kind": kind, "text": _one_line(self.item), "span": span, "negated": negated, "formula": formula}
         claim["when"] = self.when(parts.get("when"))
+        claim["verdicts_alone"] = _verdicts_alone(parts.get("groups"))
         value = parts.get(ARGUMENT[kind])
         match kind:
             case "bounded":
@@ -177,6 +181,8 @@ class _Reader:
                 raise DesignError(located(key.span, f"unknown parameter {name!r} in 'when'", hint))
             parts = part.items if isinstance(part, Items) else (part,)
             found[name] = [constant(self.parsed(each, f"when.{name}", {}), {}) for each in parts]
+            if not all(isinstance(each, Fraction) for each in found[name]):
+                raise DesignError(located(key.span, f"a value of {name!r} is no plain number", "for example 1/2 or 8"))
             if name == "N" and not all(each.denominator == 1 and 2 <= each <= MAX_N for each in found[name]):
                 raise DesignError(located(key.span, "N is not a whole number of answers", f"2 to {MAX_N:,}"))
             if prod(map(len, found.values())) > MAX_SETTINGS:
@@ -188,15 +194,21 @@ class _Reader:
         if kind != "holds":
             return None
         names = self.counts() | {name: (GROUP, True) for name in COUNTED}
-        answers = {name: (ANSWER, False) for name in (*OF_ANSWERS, "r", "score", "length", "logprob", "truncated")}
-        answers |= {name: (ANSWER, False) for name in self.design.sections.signals}
+        answers = {name: (ANSWER, False) for name in (*OF_ANSWERS, *SIGNALS_OF_ANSWERS, *self.design.sections.signals)}
         node = self.parsed(item, "claims", names | answers)
         used = {part.name for part in walk(node) if isinstance(part, Name)}
+        of_batch = [part for part in walk(node) if isinstance(part, Reduce) and part.over == BATCH]
+        if of_batch and not used & answers.keys():
+            hint = "write A for the advantage of each answer, and `verdict` for whether it is correct"
+            raise DesignError(located(of_batch[0].span, "a claim over `correct` or `wrong` sees one group alone", hint))
         if used & answers.keys() and used & COUNTED.keys():
             hint = "write A for the advantage of each answer, and `verdict` for whether it is correct"
             raise DesignError(located(item.span, "a claim over single answers and over `correct` or `wrong`", hint))
         if not any(isinstance(part, Apply) and part.function in _CONDITIONS for part in walk(node)):
             raise DesignError(located(item.span, "this claims nothing", "a claim is a condition: ... == 0"))
+        if not used & {"A", *COUNTED}:
+            hint = "write A for the advantage of each answer, or `correct`, `wrong` and `eta`"
+            raise DesignError(located(item.span, "this says nothing of any advantage", hint))
         return node
 
     def constants(self) -> dict[str, tuple[str, bool]]:
@@ -209,6 +221,8 @@ class _Reader:
         scalar = _scalar(value, where)
 
         def lookup(name: str, span: Span) -> Node | None:
+            if name == "surprisal" and name in known:
+                return signal(name, span)
             return Name(name, span, *known[name]) if name in known else None
 
         return parse(scalar.text, where=where, place=scalar.place, lookup=lookup, names=known)
@@ -251,6 +265,13 @@ def _directions(value: Value) -> dict[str, str]:
         hint = "monotone: rewards, or monotone: {correct: falls, wrong: rises}, with n_pos"
         raise DesignError(located(value.span, "'monotone' of what?", hint))
     return found
+
+
+def _verdicts_alone(value: Value | None) -> bool:
+    if value is not None and not (isinstance(value, Scalar) and value.text == "0/1"):
+        hint = "groups: 0/1 are groups whose rewards are 0 or 1, and the scores"
+        raise DesignError(located(value.span, "'groups' says for which rewards a claim is made", hint))
+    return value is not None
 
 
 def _per_group(value: Value | None, kind: str) -> bool:

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from shaping.design import load
+from shaping.design import Design, load
 from shaping.errors import DesignError, located
+from shaping.groups.rows import in_range
+from shaping.groups.run_points import moments
 from shaping.proofs.claims import Claim, read_claims
-from shaping.proofs.decide import UP_TO, Verdict, decide
+from shaping.proofs.decide import Verdict, decide
+from shaping.proofs.exhaust import UP_TO
+from shaping.work import MAX_N
+
+SOUND_N = 16  # answers of the groups for which a design is checked before its claims are decided
 
 
 @dataclass(frozen=True)
@@ -23,36 +29,54 @@ class Judgement:
     path: str
     claim: str
     passed: bool
-    how: str  # proved, exhausted, searched, refuted
+    how: str  # proved, exhausted, searched, refuted, undecided
     over: str
     error: str = ""  # of one that did not pass: place, caret and counterexample
 
     @property
     def word(self) -> str:
         """How it came about, as people are told."""
-        return "FAILED" if not self.passed else "breaks it" if self.how == "refuted" else self.how
+        if not self.passed:
+            return "undecided" if self.how == "undecided" else "FAILED"
+        return "breaks it" if self.how == "refuted" else self.how
 
 
 def judge(path: str, up_to: int = UP_TO) -> list[Judgement]:
-    """Every claim of a file decided; of a file with an error, that error."""
+    """Every claim of a file decided; of a file with an error, or without a claim, that."""
     try:
         design = load(path)
         claims = read_claims(design)
+        if not claims:
+            raise DesignError(f"{path}: no claims, so nothing is tested\nhint: add `claims:`, for example [zero_sum]")
+        refuse_unsound(design)
         return [judgement(path, verdict) for verdict in decide(design, claims, up_to)]
     except DesignError as error:
         return [Judgement(path, "", False, "", "", str(error))]
 
 
+def refuse_unsound(design: Design) -> None:
+    """Raise the DesignError that groups of 16 meet; of the smallest size that the ranges allow, where that is more."""
+    moment = next(moments(design))
+    sizes = (N for N in range(SOUND_N, MAX_N + 1) if in_range(design, N, {}, moment))
+    design.check(next(sizes, SOUND_N))
+
+
 def judgement(path: str, verdict: Verdict) -> Judgement:
     claim = verdict.claim
-    error = "" if verdict.passed else located(claim.span, message(claim, verdict))
-    return Judgement(path, claim.text, verdict.passed, verdict.how, verdict.over, error)
+    error = "" if verdict.passed else message(claim, verdict)
+    return Judgement(path, claim.text, verdict.passed, verdict.how, verdict.scope, error)
 
 
 def message(claim: Claim, verdict: Verdict) -> str:
-    if claim.negated:
-        return f"{claim.text}: it holds after all ({verdict.how}: {verdict.over})"
-    return f"{claim.text} does not hold: {verdict.over}"
+    """Why the claim did not pass: place, caret, and the group or the reason."""
+    if verdict.how == "undecided":
+        return verdict.over
+    if not claim.negated:
+        return located(claim.span, f"{claim.text} does not hold: {verdict.over}")
+    if verdict.how == "proved" or (verdict.how == "exhausted" and "N" in claim.when):
+        return located(claim.span, f"{claim.text}: it holds after all ({verdict.how}: {verdict.over})")
+    hint = "`not:` needs a group that breaks the claim: say where it is, with `when:`"
+    return located(claim.span, f"{claim.text}: not decided, no group breaks it ({verdict.how}: {verdict.over})", hint)
 
 
 def files(paths: Iterable[str]) -> list[str]:
@@ -96,9 +120,10 @@ def report(judgements: list[Judgement]) -> str:
 
 def summary(judgements: list[Judgement]) -> str:
     """'46 claims: 20 proved, ... '"""
-    hows = Counter(each.how if each.passed else "FAILED" for each in judgements)
+    hows = Counter(each.how if each.passed or each.how == "undecided" else "FAILED" for each in judgements)
     names = {"proved": "proved", "exhausted": "exhausted", "searched": "searched", "refuted": "broken as said"}
-    counts = ", ".join(f"{hows[how]} {name}" for how, name in (names | {"FAILED": "FAILED"}).items() if hows[how])
+    names |= {"FAILED": "FAILED", "undecided": "NOT DECIDED"}
+    counts = ", ".join(f"{hows[how]} {name}" for how, name in names.items() if hows[how])
     designs, claims = len({each.path for each in judgements}), sum(1 for each in judgements if each.claim)
     return f"{_count(designs, 'design')}, {_count(claims, 'claim')}: {counts or 'none'}"
 

@@ -12,7 +12,7 @@ from shaping import real
 from shaping.design import Design
 from shaping.errors import DesignError, located
 from shaping.groups.exact import refuse_other_scores, verdict_pair
-from shaping.groups.rows import Row
+from shaping.groups.rows import Row, in_range
 from shaping.language.evaluate import Group, constant
 from shaping.language.nodes import Apply, Name, Node, walk
 from shaping.objectives.objective import derivative, polynomial, to_bernstein, weight
@@ -26,16 +26,42 @@ def on_row(claim: Claim, row: Row, other: Design | None) -> str | None:
         if claim.kind in RELATIONS:
             return _related(claim, row, _pairs_of_other(claim, row, other))
         return _CHECKS[claim.kind](claim, row)
-    except (Undefined, Unusable, OverflowError) as error:
+    except Undefined as error:
         raise _no_value(claim, row, error) from None
 
 
-def pushes(claim: Claim, row: Row) -> bool:
-    """Does any answer get anything but 0?"""
+def could_break(claim: Claim, row: Row) -> bool:
+    """Could a design with other advantages have broken the claim on this row? What it supposes has to be there."""
     try:
-        return row.pushes()
-    except (Undefined, Unusable, OverflowError) as error:
+        match claim.kind:
+            case "proportional_to" | "peak":
+                return row.pushes()
+            case "zero_when":
+                return any(truth(claim.formula, Group(row.names(n), [])) for n in range(row.N + 1))
+            case "holds":
+                return any(_formula_could(claim, row, n) for n in range(row.N + 1))
+        return True
+    except Undefined as error:
         raise _no_value(claim, row, error) from None
+
+
+OTHER_ADVANTAGES = (Fraction(0), Fraction(-1009, 7), Fraction(1013, 7))  # that no formula is made for
+
+
+def _formula_could(claim: Claim, row: Row, n_pos: int) -> bool:
+    """Is it false if the correct answers, the wrong ones, or both get something else? `eta` follows from them."""
+    kinds = ("correct", "wrong")
+    present = [kind for kind, value in zip(kinds, row.pairs[n_pos], strict=True) if value is not None]
+    for changed in ([kind] for kind in present) if len(present) < 2 else (present[:1], present[1:], present):
+        for other in OTHER_ADVANTAGES:
+            names = row.names(n_pos) | dict.fromkeys(changed, other)
+            sizes = zip((n_pos, row.N - n_pos), kinds, strict=True)
+            eta: Real = Fraction(0)
+            for count, each in sizes:
+                eta = real.add(eta, real.multiply(Fraction(count), real.absolute(names[each])))
+            if not truth(claim.formula, Group(names | {"eta": eta}, [])):
+                return True
+    return False
 
 
 def _no_value(claim: Claim, row: Row, error: Exception) -> DesignError:
@@ -93,7 +119,7 @@ def _bounded(claim: Claim, row: Row) -> str | None:
 
 def _zero_when(claim: Claim, row: Row) -> str | None:
     def breaks(kind: str, value: Real, n_pos: int) -> str | None:
-        return ", not 0" if real.sign(value) and truth(claim.formula, Group(row.names(n_pos), [])) else None
+        return ", not 0" if truth(claim.formula, Group(row.names(n_pos), [])) and real.sign(value) else None
 
     return _values_where(row, breaks)
 
@@ -179,6 +205,8 @@ _CHECKS = {
 
 def _pairs_of_other(claim: Claim, row: Row, other: Design) -> list:
     params = other_params(claim, {"N": Fraction(row.N)} | row.params)
+    if not in_range(other, row.N, params, row.moment):
+        return list(row.pairs)  # no group of the other design: nothing to compare
     refuse_other_scores(other, other.constants(row.moment) | params)
     return [verdict_pair(other, row.N, n_pos, row.moment, params) for n_pos in range(row.N + 1)]
 

@@ -1,194 +1,226 @@
-"""Groups that 0/1 rewards do not show: hypothesis looks for one that breaks a claim, and shrinks what it finds.
+"""Groups that 0/1 rewards do not show: claims are tried on batches of exact numbers (cases.py), all claims on the same.
 
-Rewards, lengths, log-probabilities, other groups of the batch and draws are
-made of small numbers; the values are exact. The search is seeded by the claim
-itself, so that it finds the same again. Groups are as large as `when:` says.
+What breaks a claim is made smaller before it is shown (shrink.py). A batch that cannot be computed exactly, such as one
+with exp(1000000), is left out of the count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
-from itertools import chain, product
+from functools import lru_cache
+from itertools import product
 
-from hypothesis import HealthCheck, find, settings
-from hypothesis import strategies as st
-from hypothesis.errors import NoSuchExample
-
-from shaping import real
-from shaping.design import Design, loads
+from shaping.design import Design, Moment, with_params
 from shaping.errors import DesignError, located
 from shaping.groups import exact
-from shaping.groups.check import moments
-from shaping.language.evaluate import Group, constant
-from shaping.language.vocabulary import ANSWER
-from shaping.proofs.batches import Batch, batches, plain, sizes_of
-from shaping.proofs.claims import Claim
-from shaping.proofs.decide import Verdict
-from shaping.proofs.rules import other_params, sides, truth
+from shaping.groups.rows import in_range
+from shaping.proofs.cases import Case, Cases
+from shaping.proofs.claims import OF_RIGHT_AND_WRONG, Claim
+from shaping.proofs.rules import other_params
+from shaping.proofs.shrink import smallest
+from shaping.proofs.statements import Answers, breaks, could_break, related
 from shaping.real import Real, Undefined, Unusable
+from shaping.work import TooMuch, bounded
 
-EXAMPLES = 100
-
-
-def search(design: Design, claim: Claim, other: Design | None, before: Verdict | None) -> Verdict:
-    """A verdict on groups beyond those that `before` is about.
-
-    Raises:
-      DesignError: the design or the claim has no value for one of them, or `when` leaves none.
-    """
-    names = [name for name in claim.when if name != "N"]
-    choices = [dict(zip(names, values, strict=True)) for values in product(*(claim.when[name] for name in names))]
-    found: set[int] = set()  # sizes of groups that were made
-    looked = 0
-    idle = claim.kind == "proportional_to" and before is None  # is every advantage 0?
-    for params in choices:
-        one = _set(design, params)
-        if not (sizes := sizes_of(one, claim)):
-            continue
-        made = batches(one, claim, other, sizes)
-        batch = _first(claim, made, lambda batch, one=one: failure(one, claim, other, batch) is not None)
-        if batch is not None:
-            shown = "".join(f", {name} = {value}" for name, value in params.items())
-            return Verdict(claim, False, "refuted", f"{batch}{shown}: {failure(one, claim, other, batch)}")
-        looked, found = looked + EXAMPLES, found | {*sizes}
-        idle = idle and _first(claim, made, lambda batch, one=one: _pushes(one, batch)) is None
-    if not found:
-        raise DesignError(located(claim.span, "`when` leaves no group to look at: the ranges forbid it"))
-    examples = f"{looked} {'other ' if before else ''}groups of {_told(claim, found)} answers"
-    if idle:
-        return Verdict(claim, False, "refuted", f"every advantage is 0: {examples}")
-    first = f"{before.how} for 0/1 rewards ({before.over}); " if before else ""
-    return Verdict(claim, True, "searched", first + examples)
-
-
-def _told(claim: Claim, sizes: set[int]) -> str:
-    """'up to 6', or as `when` says: '16'."""
-    exactly = "N" in claim.when or len(sizes) == 1
-    return ", ".join(map(str, sorted(sizes))) if exactly else f"up to {max(sizes)}"
-
-
-def _first(claim: Claim, made: st.SearchStrategy[Batch], wanted: Callable[[Batch], bool]) -> Batch | None:
-    """The smallest of those that are made that is wanted."""
-
-    undecided: list[DesignError] = []
-
-    def found(batch: Batch) -> bool:
-        try:
-            return wanted(batch)
-        except (Undefined, Unusable) as error:
-            undecided.append(DesignError(located(claim.span, f"{claim.text}: {error.args[0]}, for {batch}")))
-            return True
-
-    quiet = settings(
-        max_examples=EXAMPLES, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
-    try:
-        first = find(made, found, settings=quiet)
-    except NoSuchExample:
-        return None
-    if undecided:
-        raise undecided[-1]
-    return first
-
-
-def _set(design: Design, params: Mapping[str, Real]) -> Design:
-    """The same design with other parameters."""
-    return loads(design.source.text, design.source.path, **{name: str(value) for name, value in params.items()})
-
-
-def failure(design: Design, claim: Claim, other: Design | None, batch: Batch) -> str | None:
-    """What the first group of the batch that breaks the claim does wrong."""
-    mine = _advantages(design, batch)
-    if other is not None:
-        constants = design.constants(None) | {"N": Fraction(len(batch.reward_PN[0]))}
-        other = _set(other, other_params(claim, constants))
-        theirs = _advantages(other, batch)
-        if batch.after is not None:  # one factor for all that is there
-            mine = [list(chain(*mine, *_advantages(design, batch.after)))]
-            theirs = [list(chain(*theirs, *_advantages(other, batch.after)))]
-        return next(filter(None, (_related(claim, a, b) for a, b in zip(mine, theirs, strict=True))), None)
-    groups = (_OneGroup(design, batch, i, values) for i, values in enumerate(mine))
-    return next(filter(None, (group.breaks(claim) for group in groups)), None)
-
-
-def _advantages(design: Design, batch: Batch) -> list[list[Real]]:
-    signals = {name: values for name, values in batch.signals.items() if name in design.inputs}
-    draws = dict(zip(design.draws, batch.draws, strict=False))
-    moment = next(moments(design))
-    return exact.batch(design, batch.reward_PN, signals=signals, draws=draws, moment=moment)
-
-
-def _pushes(design: Design, batch: Batch) -> bool:
-    """Does any answer get anything but 0?"""
-    return any(map(real.sign, chain(*_advantages(design, batch))))
+WORK = 100_000  # steps of exact arithmetic for one claim on one batch: what sympy does not see by then is left out
+SECONDS = 10  # on the CPU, for the claims of a file that share batches; then fewer batches are told
 
 
 @dataclass
-class _OneGroup:
-    design: Design
-    batch: Batch
-    place: int
-    values: list[Real]
+class Outcome:
+    """What came of one claim: `refuted` and `undecided` say why; else what was looked at."""
 
-    def breaks(self, claim: Claim) -> str | None:
-        rewards, values = self.batch.reward_PN[self.place], self.values
-        shown = f"advantages {plain(values)}"
-        match claim.kind:
-            case "zero_sum":
-                total: Real = Fraction(0)
-                for value in values:
-                    total = real.add(total, value)
-                return f"{shown} add up to {real.show(total)}" if real.sign(total) else None
-            case "zero_on_constant_groups":
-                return shown if len(set(rewards)) == 1 and any(map(real.sign, values)) else None
-            case "sign_correct":
-                wrong_way = (real.sign(a) == (-1 if v else 1) for a, v in zip(values, self.verdicts, strict=True))
-                return shown if any(wrong_way) else None
-            case "bounded":
-                bound = constant(claim.formula, self.names())
-                beyond = any(real.compare(real.absolute(value), bound) > 0 for value in values)
-                return f"{shown}, beyond {real.show(bound)}" if beyond else None
-            case "monotone":
-                pairs = [(x, y) for x in zip(rewards, values, strict=True) for y in zip(rewards, values, strict=True)]
-                return shown if any(r > s and real.compare(a, b) < 0 for (r, a), (s, b) in pairs) else None
-            case "zero_when":
-                applies = truth(claim.formula, Group(self.names(), []))
-                return shown if applies and any(map(real.sign, values)) else None
-            case "holds":
-                group = Group(self.names(), [(1, answer) for answer in self.answers()])
-                for i in range(len(values)):
-                    if not truth(claim.formula, group, i):
-                        of = f"of answer {i}, " if claim.formula.scope == ANSWER else ""
-                        return f"{shown}: {of}{sides(claim.formula, group, i)}"
+    refuted: str = ""
+    undecided: str = ""
+    groups: int = 0
+    sizes: set[int] = field(default_factory=set)
+    points: set[Moment | None] = field(default_factory=set)
+    could: bool = False  # could a tried group have broken it?
+    factors: dict[tuple, tuple[Real, Case]] = field(default_factory=dict)  # of proportional_to, by size and parameters
+
+    @property
+    def closed(self) -> bool:
+        return bool(self.refuted or self.undecided)
+
+    def looked_at(self, asked: bool) -> str:
+        sizes = ", ".join(map(str, sorted(self.sizes))) if asked else f"up to {max(self.sizes)}"
+        return f"groups of {sizes} answers"
+
+
+def search(design: Design, claims: Sequence[Claim], others: Mapping[Claim, Design], most: int = 0) -> dict[Claim, Outcome]:
+    """An outcome for each claim. `most`: of so many batches at most."""
+    found = {claim: Outcome() for claim in claims}
+    together: dict[tuple, list[Claim]] = {}
+    for claim in claims:
+        together.setdefault(tuple((name, tuple(values)) for name, values in claim.when.items()), []).append(claim)
+    for when, group in together.items():
+        values = {name: list(each) for name, each in when}
+        sizes = [int(N) for N in values.pop("N", [])]
+        for setting in product(*values.values()):
+            fixed = dict(zip(values, setting, strict=True))
+            _search(with_params(design, fixed), group, others, found, fixed, sizes, most)
+    for claim, outcome in found.items():
+        if not outcome.sizes and not outcome.closed:
+            outcome.undecided = "`when` leaves no group to look at: the ranges forbid it"
+    return found
+
+
+def _search(
+    design: Design,
+    claims: Sequence[Claim],
+    others: Mapping[Claim, Design],
+    found: dict[Claim, Outcome],
+    fixed: dict[str, Fraction],
+    sizes: list[int],
+    most: int,
+) -> None:
+    formulas = [claim.formula for claim in claims if claim.kind in ("holds", "bounded", "zero_when")]
+    beside = list({id(others[claim]): others[claim] for claim in claims if claim in others}.values())
+    verdicts = any(claim.verdicts_alone or claim.kind in OF_RIGHT_AND_WRONG for claim in claims)
+    cases = Cases(design, beside, formulas, {*fixed}, sizes, verdicts)
+    compute = _Batches(design)
+    shown = "".join(f", {name} = {value}" for name, value in fixed.items())
+    began = time.process_time()
+    for number, case in enumerate(cases):
+        left = [claim for claim in claims if not found[claim].closed]
+        if not left or (most and number >= most) or time.process_time() - began > SECONDS:
+            break
+        batch = compute(case)
+        for claim in left if batch is not None else []:
+            if is_about(claim, case, design):
+                _try(claim, case, batch, found[claim], compute, others.get(claim), cases, shown)
+
+
+def is_about(claim: Claim, case: Case, design: Design) -> bool:
+    """Is the claim about such rewards? Some are about answers that are right or wrong, and nothing between."""
+    if claim.verdicts_alone:
+        return case.of_verdicts
+    if claim.kind in OF_RIGHT_AND_WRONG:
+        return case.of_verdicts or (design.graded and case.reward_PN == case.score_PN)
+    return True
+
+
+def _try(
+    claim: Claim,
+    case: Case,
+    batch: Sequence[Answers],
+    outcome: Outcome,
+    compute: _Batches,
+    other: Design | None,
+    cases: Cases,
+    shown: str,
+) -> None:
+    """One claim on one case, into its outcome."""
+    key = case.N, tuple(case.params.items()), case.moment
+    known = outcome.factors.get(key)
+
+    def fails(tried: Case) -> str | None:
+        return compute.failure(claim, tried, other)
+
+    try:
+        with bounded(cases.design.source.path, WORK):
+            if other is None:
+                failure = breaks(claim, batch)
+            else:
+                failure, factor = compute.compared(claim, case, other, known[0] if known else None)
+                if factor is not None and known is None and not claim.per_group:
+                    outcome.factors[key] = factor, case
+            could = outcome.could or could_break(claim, batch)
+    except Undefined as error:
+        outcome.undecided = located(claim.span, f"{claim.text}: {error.args[0]}, for {case}{shown}")
+        return
+    except (Unusable, TooMuch, OverflowError):  # not decided for these numbers
+        return
+    except DesignError as error:
+        outcome.undecided = str(error)
+        return
+    if failure is not None:
+        if known is not None and fails(case) is None:  # another factor than a group of before has
+            case = replace(case, after=known[1])
+        case = smallest(case, fails, cases)
+        outcome.refuted = f"{case}{shown}: {fails(case)}"
+        return
+    outcome.groups += len(batch)
+    outcome.sizes.add(case.N)
+    outcome.points.add(case.moment)
+    outcome.could = could
+
+
+class _Batches:
+    """A case → what its answers get; of one design at each setting of its whole parameters."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        self.with_whole = lru_cache(maxsize=256)(lambda items: with_params(design, dict(items)))
+
+    def __call__(self, case: Case) -> list[Answers] | None:
+        """None where the numbers are too large, or too many, to compute with.
+
+        Raises:
+          DesignError: the design has no value for a group.
+        """
+        design = self.with_whole(tuple(case.params.items()))
+        return answers(design, case)
+
+    def failure(self, claim: Claim, case: Case, other: Design | None) -> str | None:
+        """How the case breaks the claim, if it is known to."""
+        if not (in_range(self.design, case.N, case.params, case.moment) and is_about(claim, case, self.design)):
+            return None
+        try:
+            with bounded(self.design.source.path, WORK):
+                batch = self(case)
+                if batch is None:
+                    return None
+                if other is None:
+                    return breaks(claim, batch)
+                factor = None
+                if case.after is not None:
+                    before, factor = self.compared(claim, case.after, other, None)
+                    if before is not None or factor is None:
+                        return before
+                return self.compared(claim, case, other, factor)[0]
+        except (DesignError, Undefined, Unusable, OverflowError):
+            return None
+
+    def compared(
+        self, claim: Claim, case: Case, other: Design, factor: Real | None
+    ) -> tuple[str | None, Real | None]:
+        """What breaks a claim about two designs, and the factor between them."""
+        design = self.with_whole(tuple(case.params.items()))
+        names = design.constants(None) | {"N": Fraction(case.N)}
+        other = with_params(other, other_params(claim, names))
+        if not in_range(other, case.N, {}, case.moment):
+            raise Unusable("no group of the other design")
+        mine, theirs = answers(design, case), answers(other, case)
+        if mine is None or theirs is None:
+            raise Unusable("too large to compute")
+        for a, b in zip(mine, theirs, strict=True):
+            failure, factor = related(claim, a.values, b.values, None if claim.per_group else factor)
+            if failure is not None:
+                return failure, factor
+        return None, factor
+
+
+def answers(design: Design, case: Case) -> list[Answers] | None:
+    """What the answers of a case get; None where that cannot be computed exactly."""
+    signals = {name: case.signals[name] for name in design.inputs}
+    try:
+        with bounded(design.source.path):
+            groups, kinds_PN = exact.groups_of(
+                design, case.reward_PN, case.score_PN, signals, case.draws(design), case.moment
+            )
+            values = [[group.value(design.advantage, kind) for kind in kinds] for group, kinds in zip(groups, kinds_PN, strict=True)]
+    except (Unusable, TooMuch, OverflowError):
         return None
-
-    @cached_property
-    def verdicts(self) -> list[bool]:
-        return [exact.verdict(self.design, score) for score in self.batch.reward_PN[self.place]]
-
-    def names(self) -> dict[str, Real]:
-        N, n_pos = len(self.values), sum(self.verdicts)
-        counts = {"N": N, "n_pos": n_pos, "n_neg": N - n_pos, "p": Fraction(n_pos, N)}
-        return {name: Fraction(value) for name, value in counts.items()} | self.design.constants(None)
-
-    def answers(self) -> list[dict[str, Real]]:
-        rewards = self.batch.reward_PN[self.place]
-        columns = {"A": self.values, "r": rewards, "score": rewards, "verdict": [Fraction(v) for v in self.verdicts]}
-        columns |= {name: values_PN[self.place] for name, values_PN in self.batch.signals.items()}
-        return [dict(zip(columns, answer, strict=True)) for answer in zip(*columns.values(), strict=True)]
-
-
-def _related(claim: Claim, mine: list[Real], theirs: list[Real]) -> str | None:
-    """Equal; or in proportion, by one factor for all of these: above 0, or of `per: group` at least 0."""
-    factor: Real | None = Fraction(1) if claim.kind == "equals" else None
-    for a, b in zip(mine, theirs, strict=True):
-        if factor is None and real.sign(b):
-            factor = real.divide(a, b)
-    wanted = [Fraction(0) if factor is None else real.multiply(factor, b) for b in theirs]
-    same = all(real.compare(a, b) == 0 for a, b in zip(mine, wanted, strict=True))
-    if same and (factor is None or real.sign(factor) >= (0 if claim.per_group else 1)):
-        return None
-    return f"advantages {plain(mine)} against {plain(theirs)}"
+    except Undefined as error:
+        raise DesignError(located(error.args[1], f"{error.args[0]}, for {case}")) from None
+    found = []
+    for p, (group, kinds) in enumerate(zip(groups, kinds_PN, strict=True)):
+        columns = {"r": case.reward_PN[p], "score": case.score_PN[p]}
+        columns |= {name: values_PN[p] for name, values_PN in case.signals.items()}
+        correct = [bool(group.kinds[kind][1]["correct"]) for kind in kinds]
+        found.append(Answers(design.constants(None), columns, correct, values[p]))
+    return found

@@ -13,10 +13,9 @@ from sympy import Expr, Integer, Rational, Symbol
 
 from shaping.design import Design
 from shaping.groups.exact import other_scores
-from shaping.groups.rows import is_count, rows
+from shaping.groups.rows import rows
 from shaping.language.nodes import Apply, Name, Node, walk
 from shaping.proofs.claims import Claim
-from shaping.proofs.rules import pushes
 from shaping.symbols.forms import ALL_RIGHT, ALL_WRONG, MIXED, Form, Pair, Undecided, pairs
 from shaping.symbols.signs import C, D, NoForm, has_sign, is_of_size, is_zero, sign_of
 
@@ -38,7 +37,7 @@ def prove(design: Design, claim: Claim, other: Design | None) -> str | None:
             for counts in (MIXED, ALL_WRONG, ALL_RIGHT):
                 if not _proved_for(design, claim, other, counts, values):
                     return None
-        if claim.kind == "proportional_to" and not any(pushes(claim, row) for row in rows(design, claim.when, SMALL)):
+        if claim.kind == "proportional_to" and not any(row.pushes() for row in rows(design, claim.when, SMALL)):
             return None
     except (NoForm, Undecided, ZeroDivisionError, NotImplementedError, RecursionError):
         return None
@@ -49,7 +48,7 @@ def prove(design: Design, claim: Claim, other: Design | None) -> str | None:
 
 
 def _symbol(design: Design, claim: Claim, name: str) -> Expr:
-    if name in claim.when or not is_count(design.params[name]):
+    if name in claim.when or not design.params[name].is_count:
         value = design.params[name].value
         return Rational(value.numerator, value.denominator)
     param = design.params[name]
@@ -72,7 +71,7 @@ def _scores_are_verdicts(design: Design, claim: Claim, changed: Collection[str])
     """Where the claim is about scores, not counts alone: is an answer of score 1 correct, and one of score 0 wrong?"""
     if not design.graded or (design.tabulated and not claim.of_rewards):
         return True
-    fixed = {name: param.value for name, param in design.params.items() if name not in changed and not is_count(param)}
+    fixed = {name: param.value for name, param in design.params.items() if name not in changed and not param.is_count}
     read = {node.name for node in walk(design.verdict) if isinstance(node, Name)} - {"score"}
     return read <= fixed.keys() and not other_scores(design, fixed)
 

@@ -2,6 +2,7 @@
 
 numbers      rationals, sums of square roots, and anything else as an operation and its operands
 enclose      ever closer rationals around one
+cancel       what is a rational after all, such as log 6 - log 2 - log 3
 floats       the float nearest to one: rounded once, at the end, correctly; text and sympy
 arithmetic   add, sqrt, compare ...
 """
@@ -25,6 +26,7 @@ from shaping.real.arithmetic import (
     subtract,
     tanh,
 )
+from shaping.real.cancel import settled
 from shaping.real.floats import nearest, show, to_sympy, told
 from shaping.real.numbers import Fraction, General, Real, Surd, Undefined, Unusable
 
@@ -48,6 +50,7 @@ __all__ = [
     "nearest",
     "negate",
     "power",
+    "settled",
     "show",
     "sigmoid",
     "sign",

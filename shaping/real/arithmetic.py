@@ -1,13 +1,16 @@
 """Operations on exact numbers. Each gives the simplest kind that holds its result, or an error if it has none.
 
-Signs come from enclosures that are narrowed until they leave zero; a `General` that stays around zero is put to sympy.
+Signs come from enclosures that are narrowed until they leave zero; of a `General` that stays around zero the rules of
+cancel.py say whether it is 0, then sympy.
 """
 
 from __future__ import annotations
 
 from fractions import Fraction
 from math import comb
+from weakref import WeakKeyDictionary
 
+from shaping.real.cancel import settled
 from shaping.real.enclose import enclosures
 from shaping.real.floats import show, to_sympy
 from shaping.real.numbers import (
@@ -24,7 +27,12 @@ from shaping.real.numbers import (
     sized,
     terms,
 )
-from shaping.work import counted_calls, is_bounded, spend
+from shaping.work import counted_calls, is_bounded, spend, spent
+
+
+MAX_EXPONENT = 256  # of an exponential or a power that sympy is asked about
+CLOSE = Fraction(1, 1 << 200)  # an enclosure that is narrower asks whether the number is a simpler one
+_TOO_LARGE = "a value too large or too small to compute with"
 
 
 def add(a: Real, b: Real) -> Real:
@@ -34,15 +42,15 @@ def add(a: Real, b: Real) -> Real:
         return b if a == 0 else a
     if isinstance(a, General) or isinstance(b, General):
         (c, x), (d, y) = _times(a), _times(b)
-        return multiply(sized(c + d), x) if x == y else general("add", a, b)
+        return multiply(add(c, d), x) if x == y else general("add", a, b)
     return collect(terms(a) + terms(b))
 
 
-def _times(a: Real) -> tuple[Fraction, Real]:
-    """a as a rational times the rest, so that 2 log 3 - 2 log 3 is seen to be 0."""
-    if isinstance(a, General) and a.operation == "multiply" and isinstance(a.operands[0], Fraction):
+def _times(a: Real) -> tuple[Fraction | Surd, Real]:
+    """a as a sum of roots times the rest, so that sqrt(2) log 3 - sqrt(2) log 3 is seen to be 0."""
+    if isinstance(a, General) and a.operation == "multiply" and not isinstance(a.operands[0], General):
         return a.operands
-    return (a, Fraction(1)) if isinstance(a, Fraction) else (Fraction(1), a)
+    return (Fraction(1), a) if isinstance(a, General) else (a, Fraction(1))
 
 
 def multiply(a: Real, b: Real) -> Real:
@@ -78,11 +86,15 @@ def divide(a: Real, b: Real) -> Real:
     if isinstance(b, Surd) and len(b.terms) == 1:
         ((c, q),) = b.terms  # 1 / (c sqrt q) = sqrt(q) / (c q)
         return multiply(a, collect([(1 / multiply(c, q), q)]))
-    return general("divide", a, b) if a != 0 else Fraction(0)
+    if a == 0:
+        return Fraction(0)
+    # As a multiple of 1 / b, what is divided by the same number can be summed.
+    return general("divide", a, b) if isinstance(a, General) else multiply(a, general("divide", Fraction(1), b))
 
 
 def power(a: Real, b: Real) -> Real:
     """a ** b; 0 ** 0 is 1, as in Python and torch."""
+    b = settled(b)
     if b == Fraction(1, 2):
         return sqrt(a)
     if isinstance(b, Fraction) and b.denominator == 1:
@@ -113,9 +125,10 @@ def power(a: Real, b: Real) -> Real:
 
 
 def sqrt(a: Real) -> Real:
-    if sign(a) < 0:
+    side = sign(a)
+    if side < 0:
         raise Undefined("square root of a negative number")
-    if a == 0:
+    if side == 0:
         return Fraction(0)
     return collect([(Fraction(1), a)]) if isinstance(a, Fraction) else general("sqrt", a)
 
@@ -141,6 +154,7 @@ def tanh(a: Real) -> Real:
 def log_gamma(a: Real) -> Real:
     if sign(a) <= 0:
         raise Undefined("log_gamma of a number that is not positive")
+    a = settled(a)
     return Fraction(0) if a in (1, 2) else general("log_gamma", a)
 
 
@@ -151,15 +165,19 @@ def floor(a: Real) -> Fraction:
         low, high = (end.numerator // end.denominator for end in ends)
         if low == high:
             return Fraction(low)
-    raise Unusable(f"cannot decide which whole number is below {show(a)}")
+        if ends[1] - ends[0] < CLOSE:  # a whole number stands between them, and perhaps it is that one
+            return Fraction(high if sign(subtract(a, Fraction(high))) >= 0 else low)
+    raise Unusable(f"{_TOO_LARGE}, to find the whole number below it")
 
 
 def absolute(a: Real) -> Real:
-    return negate(a) if sign(a) < 0 else a
+    side = sign(a)
+    return negate(a) if side < 0 else a if side else Fraction(0)
 
 
 def binomial(n: Real, k: Real) -> Fraction:
     """Ways to choose k of n; 0 where there is none (k < 0, k > n or n < 0)."""
+    n, k = settled(n), settled(k)
     if not all(isinstance(x, Fraction) and x.denominator == 1 for x in (n, k)):
         raise Unusable(f"binomial needs whole numbers, got binomial({show(n)}, {show(k)})")
     n, k = int(n), int(k)
@@ -197,18 +215,42 @@ def sign(a: Real) -> int:
         return (a > 0) - (a < 0)
     if isinstance(a, Surd) and len(a.terms) == 1:
         return sign(a.terms[0][0])
+    if a in _signs:
+        found, units = _signs[a]
+        spend(units)  # what was looked at before must not decide how far this gets
+        return found
+    before = spent()
+    found = _sign(a)
+    _signs[a] = found, spent() - before
+    return found
+
+
+_signs: WeakKeyDictionary[Surd | General, tuple[int, int]] = WeakKeyDictionary()  # signs, and the units they took
+
+
+def _sign(a: Surd | General) -> int:
+    looked, wide = False, True
     for low, high in enclosures(a):
+        wide = False
         if low > 0:
             return 1
         if high < 0:
             return -1
+        if not looked and high - low < CLOSE:
+            looked = True
+            if settled(a) == 0:
+                return 0
+    if wide:
+        raise Unusable(f"{_TOO_LARGE}, to find its sign")
     if _is_zero(a):
         return 0
-    raise Unusable(f"cannot decide whether {show(a)} is zero")
+    raise Unusable("cannot decide whether a value this close to 0 is 0: write the formula without what cancels")
 
 
 def _is_zero(a: Real) -> bool:
     """What sympy says within so many calls; False if it says nothing."""
+    if _has_large_exponent(a):
+        return False
     import sympy.tensor  # noqa: F401  here, so that its import is not counted
     from sympy.core.cache import clear_cache
 
@@ -216,4 +258,21 @@ def _is_zero(a: Real) -> bool:
         clear_cache()  # what was looked at before must not decide how far this gets
     with counted_calls():
         return bool(to_sympy(a).equals(0))
+    return False
+
+
+def _has_large_exponent(a: Real) -> bool:
+    """Would sympy write a polynomial of thousands of terms for exp(2000)? That is one long call that nothing ends."""
+    left, seen = [a], set()
+    while left:
+        node = left.pop()
+        if isinstance(node, General) and node not in seen:
+            seen.add(node)
+            if node.operation in ("exp", "power"):
+                parts = [part for part in node.operands if not isinstance(part, General)]
+                inner = [part for each in node.operands if isinstance(each, General) for part in each.operands]
+                for part in (*parts, *(part for part in inner if isinstance(part, Fraction))):
+                    if isinstance(part, Fraction) and (abs(part) > MAX_EXPONENT or part.denominator > MAX_EXPONENT):
+                        return True
+            left += node.operands
     return False

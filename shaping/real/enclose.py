@@ -32,12 +32,25 @@ _ENCLOSE = {
     "add": lambda a, b: a + b,
     "multiply": lambda a, b: a * b,
     "divide": lambda a, b: a / b,
-    "power": lambda a, b: _exp(b * _iv.log(a)),
-    "sqrt": _iv.sqrt,
-    "log": _iv.log,
+    "power": lambda a, b: _exp(b * _log(a)),
+    "sqrt": lambda a: _iv.sqrt(_not_negative(a)),
+    "log": lambda a: _log(a),
     "exp": lambda a: _exp(a),
-    "log_gamma": _iv.loggamma,
+    "log_gamma": lambda a: _iv.loggamma(a) if a.a > 0 else _ANYWHERE,
 }
+_ANYWHERE = _iv.mpf([-inf, inf])
+
+
+def _not_negative(a):
+    """Of a number that is not negative, though its enclosure may still reach below 0."""
+    return a if a.a >= 0 else _iv.mpf([0, a.b])
+
+
+def _log(a):
+    """Of a positive number; the enclosure of one near 0 has no lower end."""
+    if a.a > 0:
+        return _iv.log(a)
+    return _iv.mpf([-inf, _iv.log(_iv.mpf(a.b)).b]) if a.b > 0 else _ANYWHERE
 
 
 def _enclose(a: Real, known: dict[int, object]):

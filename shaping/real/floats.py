@@ -26,7 +26,7 @@ def nearest(a: Real, *, mantissa: int = 53, min_exponent: int = -1074) -> float:
     for ends in enclosures(a):
         low, rounded = (_round(end, mantissa, min_exponent) for end in ends)
         if low == rounded:
-            return low
+            return low if low else 0.0  # of a number a little below 0 there would be a sign
     if rounded is None:
         raise Unusable("a value too large to compute with")
     return rounded  # both neighbours are equally near as far as 2,560 bits can tell

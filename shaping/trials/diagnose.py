@@ -21,7 +21,7 @@ from torch import Tensor
 
 from shaping.compiled.apply import verdicts
 from shaping.design import Design, loads
-from shaping.errors import DesignError, RewardError
+from shaping.errors import DesignError, RewardError, argument
 from shaping.trials.records import Records
 
 GRPO = "advantage: {each: (r - mean(r)) / std(r), flat: 0}\n"
@@ -165,7 +165,7 @@ def fails(found: Sequence[Use], conditions: Sequence[str]) -> list[str]:
         match = FAIL_ON.fullmatch(text.strip())
         if not match or match[1] not in COLUMNS:
             raise DesignError(
-                f"--fail-on {text}: write {', '.join(COLUMNS[:3])} ..., then < or > and a number: silent>0.5"
+                f"{argument('fail_on')} {text}: write {', '.join(COLUMNS[:3])} ..., then < or > and a number: silent>0.5"
             )
         for each in found:
             value = getattr(each, match[1])

@@ -36,7 +36,7 @@ from torch import Tensor
 
 from shaping import real
 from shaping.design import Design, Moment, load, loads, own_params
-from shaping.errors import DesignError
+from shaping.errors import DesignError, argument, parameter
 from shaping.language.vocabulary import SIGNALS
 from shaping.trials.population import SHARED, Answers, Population
 from shaping.trials.simulation import Simulation
@@ -77,15 +77,15 @@ def simulate(
       >>> simulate([grpo], prompts=8, N=4, steps=2, seeds=1).curves["pass@1"].shape
       torch.Size([1, 3, 1])
     """
-    for name, value, least in (("prompts", prompts, 1), ("n", N, 2), ("steps", steps, 1), ("seeds", seeds, 1)):
+    for name, value, least in (("prompts", prompts, 1), ("N", N, 2), ("steps", steps, 1), ("seeds", seeds, 1)):
         if value < least:
-            raise DesignError(f"--{name} {value}: at least {least}")
+            raise DesignError(f"{argument(name)} {value}: at least {least}")
     if k < 1:
-        raise DesignError(f"--k {k}: at least 1")
+        raise DesignError(f"{argument('k')} {k}: at least 1")
     if not (isfinite(lr) and lr > 0):
-        raise DesignError(f"--lr {lr}: a rate is a number above 0")
+        raise DesignError(f"{argument('lr')} {lr}: a rate is a number above 0")
     if not 0 <= shared <= 1:
-        raise DesignError(f"--shared {shared:g}: 0 to 1")
+        raise DesignError(f"{argument('shared')} {shared:g}: 0 to 1")
     if not designs:
         raise DesignError("no design to simulate")
     for design in designs:
@@ -162,7 +162,7 @@ def _train(
             advantage_RN = _advantage(design, answers, P, step, steps)
             policies[i] = population.step(policies[i], answers.way_RN, advantage_RN, lr * scale_DT[i, step].item())
             if not policies[i].sum().isfinite():
-                raise DesignError(f"--lr {lr:g}: design {design.name!r} left the range of floats at step {step}")
+                raise DesignError(f"{argument('lr')} {lr:g}: design {design.name!r} left the range of floats at step {step}")
         found.append([population.measure(log_pi_RA, k) for log_pi_RA in policies])
     at_DT = list(zip(*found, strict=True))
     return scale_DT, {
@@ -237,7 +237,7 @@ def _load(files: Sequence[str], params: Mapping[str, str]) -> list[Design]:
         designs.append(load(path, **own))
         unused -= own.keys()
     if unused:
-        raise DesignError(f"--param {min(unused)}: none of these designs has such a parameter")
+        raise DesignError(f"{parameter(min(unused))}: none of these designs has such a parameter")
     return designs
 
 

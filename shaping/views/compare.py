@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import inf
 
 from shaping import real
 from shaping.objectives import dynamics
 from shaping.objectives.explain import AT
-from shaping.objectives.words import ranges
-from shaping.real import Real
+from shaping.objectives.words import places, ranges
+from shaping.real import General, Real
+from shaping.real.enclose import enclosures
 from shaping.views.profile import Curves
+
+ZERO = Fraction(0)
+DIGITS = "(equal to 700 digits, where there are logarithms or exponentials)"
 
 
 def comparison(a: Curves, b: Curves) -> str:
@@ -29,9 +34,10 @@ def comparison(a: Curves, b: Curves) -> str:
 
 def _agreement(a: Curves, b: Curves) -> list[str]:
     pairs = list(zip(_values(a), _values(b), strict=True))
-    different = [(place, x, y) for (place, x), (_, y) in pairs if real.compare(x, y)]
+    different = [(place, x, y) for (place, x), (_, y) in pairs if not _equal(x, y)]
+    digits = [DIGITS] if any(isinstance(x, General) for pair in pairs for _, x in pair) else []
     if not different:
-        return ["the same for every group"]
+        return ["the same for every group", *digits]
     factor, per_group = _factor(pairs), _per_group(a, b)
     lines = []
     if factor is not None:
@@ -42,7 +48,14 @@ def _agreement(a: Curves, b: Curves) -> list[str]:
     lines.append(f"the same at n_pos = {ranges(alike)}" if alike else "the same for no n_pos")
     (n_pos, kind), x, y = max(different, key=lambda each: abs(real.nearest(each[1]) - real.nearest(each[2])))
     lines.append(f"furthest apart at n_pos = {n_pos}: {kind} {_short(x)} against {_short(y)}")
-    return lines
+    return lines + (digits if alike or factor is not None or per_group else [])
+
+
+def _equal(x: Real, y: Real) -> bool:
+    """Exactly; of logarithms and exponentials to 2,560 bits, since a thousand proofs would take minutes."""
+    if not isinstance(x, General) and not isinstance(y, General):
+        return real.compare(x, y) == 0
+    return x == y or all(low <= 0 <= high for low, high in enclosures(real.subtract(x, y)))
 
 
 def _rows(a: Curves, b: Curves) -> list[tuple[str, list[str]]]:
@@ -50,7 +63,7 @@ def _rows(a: Curves, b: Curves) -> list[tuple[str, list[str]]]:
     scale = [sum(each.eta) / (each.N + 1) for each in both]
     rows = [
         ("eta, largest", [_short_float(max(each.eta)) for each in both]),
-        ("  at n_pos", ["never" if each.peak is None else f"{each.peak}/{each.N}" for each in both]),
+        ("  at n_pos", [places(each.peaks, each.N) or "never" for each in both]),
         ("nothing at n_pos", [ranges(each.dead) or "none" for each in both]),
         ("scale: mean eta", [_short_float(value) for value in scale]),
     ]
@@ -72,11 +85,11 @@ def _values(each: Curves) -> list[tuple[tuple[int, str], Real]]:
 
 def _factor(pairs: Sequence[tuple]) -> Real | None:
     """The number that b has to be multiplied with, everywhere, to be a; None if there is none."""
-    first = next(((x, y) for (_, x), (_, y) in pairs if real.sign(y)), None)
-    if first is None or not real.sign(first[0]):
+    first = next(((x, y) for (_, x), (_, y) in pairs if not _equal(y, ZERO)), None)
+    if first is None or _equal(first[0], ZERO):
         return None
     factor = real.divide(*first)
-    same = all(real.compare(x, real.multiply(factor, y)) == 0 for (_, x), (_, y) in pairs)
+    same = all(_equal(x, real.multiply(factor, y)) for (_, x), (_, y) in pairs)
     return factor if same else None
 
 
@@ -84,11 +97,11 @@ def _per_group(a: Curves, b: Curves) -> bool:
     for mine, theirs in zip(a.pairs, b.pairs, strict=True):
         there = [(x, y) for x, y in zip(mine, theirs, strict=True) if x is not None]
         for x, y in there:
-            if real.sign(x) and real.sign(x) != real.sign(y):
+            if not _equal(x, ZERO) and (_equal(y, ZERO) or real.sign(x) != real.sign(y)):
                 return False
         if len(there) == 2:
             (x, y), (u, v) = there
-            if real.compare(real.multiply(x, v), real.multiply(u, y)):
+            if not _equal(real.multiply(x, v), real.multiply(u, y)):
                 return False
     return True
 
@@ -96,7 +109,7 @@ def _per_group(a: Curves, b: Curves) -> bool:
 def _snr(each: Curves, p: Fraction) -> str:
     """(E g)^2 / Var g of one group, as in `explain` (dynamics.py)."""
     found = dynamics.snr(each.pairs, p)
-    return "none" if found is None else _short_float(found)
+    return "none" if found is None else "infinite" if found == inf else _short_float(found)
 
 
 def _short(value: Real) -> str:

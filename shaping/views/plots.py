@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shaping.errors import DesignError
+from shaping.objectives.words import places
 from shaping.views.profile import Curves
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ def writable(path: str) -> Path:
     """
     out = Path(path)
     if out.suffix not in SUFFIXES:
-        raise DesignError(f"-o {path}: a picture is one of {', '.join(SUFFIXES)}")
+        raise DesignError(f"{path}: a picture is one of {', '.join(SUFFIXES)}")
     if not out.parent.is_dir():
-        raise DesignError(f"-o {path}: there is no folder {out.parent}")
+        raise DesignError(f"{path}: there is no folder {out.parent}")
     if out.is_dir() or not os.access(out if out.exists() else out.parent, os.W_OK):
-        raise DesignError(f"-o {path}: cannot be written")
+        raise DesignError(f"{path}: cannot be written")
     return out
 
 
@@ -92,14 +93,15 @@ def _points(values: Sequence[float | None]) -> tuple[list[int], list[float]]:
 
 
 def _mark_peak(axes: Axes, each: Curves, colour: str) -> None:
-    if each.peak is None:
+    if not each.peaks:
         return
-    at, top = each.peak, each.eta[each.peak]
-    axes.plot([at, at], [0, top], color=colour, lw=0.8, ls=":")
+    at, top = each.peaks[0], each.eta[each.peaks[0]]
+    axes.vlines(each.peaks, 0, top, color=colour, lw=0.8, ls=":")
     # Left of the middle there is room to the right of a peak, and the other way round.
     side = {"ha": "left", "xytext": (6, 2)} if at <= each.N / 2 else {"ha": "right", "xytext": (-6, 2)}
     box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}  # another curve may pass there
-    axes.annotate(f"{at}/{each.N}", (at, top), textcoords="offset points", color=colour, fontsize=9, bbox=box, **side)
+    text = places(each.peaks, each.N)
+    axes.annotate(text, (at, top), textcoords="offset points", color=colour, fontsize=9, bbox=box, **side)
 
 
 def _label(axes: Axes, title: str, x: str, y: str) -> None:

@@ -10,14 +10,17 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
 
 from shaping import real
 from shaping.design import Design, load, own_params
-from shaping.errors import DesignError
+from shaping.errors import DesignError, parameter
 from shaping.groups import push
 from shaping.groups.exact import Pair, verdict_pair
 from shaping.groups.rows import beyond_verdicts
-from shaping.objectives import dynamics, objective
+from shaping.objectives import bernstein, objective
 from shaping.work import MAX_SECONDS, seconds
 
 GRID = 201  # points between p = 0 and p = 1
@@ -32,14 +35,10 @@ class Curves:
     correct: list[float | None]  # for n_pos = 0..N; None where there is no such answer
     wrong: list[float | None]
     eta: list[float]
+    peaks: list[int]  # the n_pos at which eta is largest; none if it is 0
     p: list[float]
     weight: list[float]  # w(p)
     objective: list[float]  # F(p), F(0) = 0
-
-    @property
-    def peak(self) -> int | None:
-        """The first n_pos at which eta is largest; None if it is 0."""
-        return self.eta.index(max(self.eta)) if max(self.eta) > 0 else None
 
     @property
     def dead(self) -> list[int]:
@@ -64,8 +63,9 @@ def _curves(design: Design, N: int, varied: Sequence[str]) -> Curves:
     pairs = tuple(verdict_pair(design, N, n_pos, moment) for n_pos in range(N + 1))
     correct, wrong = ([None if pair[i] is None else real.nearest(pair[i]) for pair in pairs] for i in (0, 1))
     grid = [i / (GRID - 1) for i in range(GRID)]
-    weight = [real.nearest(value) for value in objective.weight(pairs)]
-    group_reward = [real.nearest(value) for value in objective.group_reward(pairs)]
+    weight = objective.weight(pairs)
+    group_reward = [Fraction(each / N) for each in bernstein.running_sums(weight)]
+    eta = push.eta(pairs)
     settings = "".join(f", {name} = {design.params[name].value}" for name in varied)
     return Curves(
         design.name + settings,
@@ -74,10 +74,11 @@ def _curves(design: Design, N: int, varied: Sequence[str]) -> Curves:
         pairs,
         correct,
         wrong,
-        [real.nearest(value) for value in push.eta(pairs)],
+        [real.nearest(value) for value in eta],
+        push.peak(eta),
         grid,
-        [dynamics.value(weight, p) for p in grid],
-        [dynamics.value(group_reward, p) for p in grid],
+        list(bernstein.values(weight, np.array(grid))),
+        list(bernstein.values(group_reward, np.array(grid))),
     )
 
 
@@ -96,7 +97,7 @@ def all_curves(paths: Sequence[str], N: int, params: Mapping[str, Sequence[str]]
             design = load(path, **dict(zip(mine, values, strict=True)))
             found.append(curves(design, N, varied))
     for name in params.keys() - used:
-        raise DesignError(f"--param {name}: none of these designs has a parameter {name!r}")
+        raise DesignError(f"{parameter(name)}: none of these designs has a parameter {name!r}")
     return found
 
 

@@ -30,7 +30,7 @@ from shaping import real
 from shaping.design import Design, Moment, load
 from shaping.errors import DesignError
 from shaping.groups.exact import verdict_pair
-from shaping.groups.rows import Row, beyond_verdicts, in_range, is_count, whole_numbers
+from shaping.groups.rows import Row, beyond_verdicts, in_range, whole_numbers
 from shaping.objectives.objective import weight
 from shaping.proofs.claims import read_claims
 from shaping.proofs.judge import Judgement, files, judge_all
@@ -94,9 +94,9 @@ def _target(out: str, found: list[str]) -> Path:
     """The file to be replaced; the page is put beside it first."""
     target = Path(out).resolve()
     if target in [Path(path).resolve() for path in found]:
-        raise DesignError(f"{out}: is one of the designs\nhint: name another file: -o report.html")
+        raise DesignError(f"{out}: is one of the designs\nhint: name another file, such as report.html")
     if target.exists() and not target.is_file():
-        raise DesignError(f"{out}: is no file\nhint: name one: -o report.html")
+        raise DesignError(f"{out}: is no file\nhint: name one, such as report.html")
     if not target.parent.is_dir():
         raise DesignError(f"{out}: there is no folder {target.parent}")
     if target.exists() and not os.access(target, os.W_OK):
@@ -194,7 +194,7 @@ def _row(design: Design, N: int, params: Mapping[str, Real], moment: Moment | No
 
 def _counts(design: Design, moments: int) -> list[str]:
     """The parameters whose ranges reach to N, as many as MOST_ROWS leaves room for."""
-    names = [name for name, param in design.params.items() if is_count(param)]
+    names = [name for name, param in design.params.items() if param.is_count]
     room = (i for i in range(len(names) + 1) if moments * MOST_COUNT**i <= MOST_ROWS)
     return names[: max(room, default=0)]
 
