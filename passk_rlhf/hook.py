@@ -66,7 +66,7 @@ def designed_advantages(
     moment = design.moment(step, total_steps)
     try:
         # Draws are other ones in every step, and the same ones when a run is repeated.
-        result = evaluated(design, reward_PN, score_PN, signal_PN, moment, seed=_seed(args, step))
+        result = evaluated(design, reward_PN, score_PN, signal_PN, moment, _seed(args), step)
     except RewardError as error:
         raise groups.naming_the_prompt(error) from None
     advantage_PN, *read_PN = result if design.token is not None else (result,)
@@ -104,9 +104,8 @@ def _log_nothing_as_zero(info: dict[str, Any], there_B: Tensor) -> None:
             info[key] = torch.where(there_B.to(value.device) | value.isfinite(), value, 0)
 
 
-def _seed(args: Any, step: int | None) -> int:
-    train = getattr(args, "train", None)
-    return getattr(train, "seed", 0) * 1_000_003 + (step or 0)
+def _seed(args: Any) -> int:
+    return getattr(getattr(args, "train", None), "seed", 0)
 
 
 @dataclass(frozen=True)

@@ -197,7 +197,8 @@ class Design:
             the rewards themselves if not given.
           step, total_steps: where in a run this is, for designs that change over it.
           seed: of the draws, for designs with a `draws:` section; the same seed
-            and step give the same draws.
+            and step give the same draws. In a run they are `--train.seed` and the
+            steps done before.
           signal_PN: what else the design reads: `length=`, `logprob=`,
             `truncated=`, and the names of its own `signals:`; shape (P, N).
 
@@ -222,7 +223,7 @@ class Design:
         from shaping.compiled.arguments import refuse_arguments
 
         refuse_arguments(self, reward_PN, score_PN, signal_PN, {"step": step, "total_steps": total_steps, "seed": seed})
-        result = evaluated(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed)
+        result = evaluated(self, reward_PN, score_PN, signal_PN, self.moment(step, total_steps), seed, step)
         return result[0] if self.token is not None else result
 
     def source_code(self, N: int) -> str:

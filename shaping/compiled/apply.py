@@ -40,8 +40,12 @@ def evaluated(
     signal_PN: Mapping[str, Tensor],
     moment: Moment | None,
     seed: int,
+    step: int | None = None,
 ) -> Tensor | tuple[Tensor, ...]:
-    """What `Design.__call__` documents; with a `token:` section a tuple of it and of `token_inputs`, each (P, N)."""
+    """What `Design.__call__` documents; with a `token:` section a tuple of it and of `token_inputs`, each (P, N).
+
+    `step` is that of the draws: None, where nobody says which it is, counts as 0.
+    """
     _refuse_shapes(design, reward_PN, score_PN, signal_PN)
     present_PN = None
     what, score_PN = ("reward", reward_PN) if score_PN is None else ("score", score_PN)
@@ -72,7 +76,7 @@ def evaluated(
         if not P:
             empty_PN = torch.empty_like(reward_PN)
             return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design, N, moment)))
-        more = [part for node in design.draws for part in drawn(design, node, columns, moment, seed)]
+        more = [part for node in design.draws for part in drawn(design, node, columns, moment, seed, step)]
         parts = _parts(function(*columns, *more))
     parts = tuple(part.to(reward_PN.dtype) for part in parts)
     for part in parts:
@@ -129,7 +133,12 @@ def _with_verdicts(
 
 
 def drawn(
-    design: Design, node: Draws, columns: Sequence[Tensor], moment: Moment | None, seed: int
+    design: Design,
+    node: Draws,
+    columns: Sequence[Tensor],
+    moment: Moment | None,
+    seed: int,
+    step: int | None = None,
 ) -> tuple[Tensor, ...]:
     """drawn_PN of one `draws:` section, for so many prompts at a time that memory for their draws is small.
 
@@ -138,7 +147,7 @@ def drawn(
     (P, N), device = columns[0].shape, columns[0].device
     count, size = draw_shape(design, node, N, moment)
     function = lowered_draws(design, node, N, columns[0].dtype, device, moment)
-    kind = {"consecutive": node.consecutive, "seed": seed, "step": moment.step if moment else 0, "device": device}
+    kind = {"consecutive": node.consecutive, "seed": seed, "step": step or 0, "device": device}
     drawn_PN, rows = torch.empty_like(columns[0]), max(1, DRAWN_AT_ONCE // (count * N))
     parts = (drawn_PN, torch.empty_like(drawn_PN, dtype=torch.bool)) if may_have_none(function) else (drawn_PN,)
     for first in range(0, P, rows):
