@@ -276,7 +276,7 @@ def loads(text: str, path: str = "<design>", /, **params: object) -> Design:
 
 
 def with_params(design: Design, params: Names[str, Fraction]) -> Design:
-    """The same design with other values of its parameters, for exact work; its text stays as it is.
+    r"""The same design with other values of its parameters, for exact work; its text stays as it is.
 
     >>> with_params(loads("params: {k: 4}\nadvantage: k * r"), {"k": Fraction(2)}).params["k"].value
     Fraction(2, 1)

@@ -9,6 +9,13 @@ from pathlib import Path
 import pytest
 from fuzz import contract
 from fuzz.campaign import grammar, rows
+from fuzz.grammar import claiming
+from hypothesis import HealthCheck, given, settings
+
+import shaping
+from shaping.errors import DesignError
+from shaping.proofs.claims import read_claims
+from shaping.proofs.decide import decide
 
 ROOT = Path(__file__).parents[1]
 FOUND = sorted((ROOT / "tests" / "fuzz" / "found").glob("*/*"))
@@ -18,6 +25,20 @@ def test_designs_written_by_grammar_end_in_a_design_or_its_error():
     found = grammar(1_200)
     assert found["kinds"] == [] and found["failures"] == 0
     assert found["accepted"] > 100 and found["refused"] > 100  # both are looked at
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+@given(text=claiming())
+def test_claims_written_by_grammar_end_in_a_verdict_or_in_the_readers_error(text):
+    try:
+        design = shaping.loads(text, "configs/d.yaml")
+        claims = read_claims(design)
+        design.check(4)
+    except DesignError:
+        return
+    for verdict in decide(design, claims, up_to=3, most=20):
+        assert verdict.how in ("proved", "exhausted", "searched", "refuted", "undecided") and verdict.over
+        assert verdict.how != "undecided" or verdict.over.startswith("configs/d.yaml:")
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name} {path.stem}")

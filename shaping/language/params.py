@@ -145,11 +145,16 @@ def _schedule(name: str, value: Value) -> Node:
 def _number(text: str, name: str, place: Callable[[int, int], Span]) -> Fraction:
     node = parse(text, where=f"params.{name}", place=place, lookup=lambda *_: None, names=[])
     value = constant(node, {})
-    if not isinstance(value, Fraction) or max(value.numerator.bit_length(), value.denominator.bit_length()) > 1024:
+    if not is_plain(value):
         raise DesignError(
             located(place(0, len(text)), f"parameter {name!r} is a plain number", "for example 0.5 or 1/3")
         )
     return value
+
+
+def is_plain(value: object) -> bool:
+    """A rational that can be shown, and that a parameter can have."""
+    return isinstance(value, Fraction) and max(value.numerator.bit_length(), value.denominator.bit_length()) <= 1024
 
 
 def fresh_name(name: str, span: Span) -> None:

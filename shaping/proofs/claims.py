@@ -36,6 +36,7 @@ from shaping.language.document import Items, Mapping, Scalar, Value, read
 from shaping.language.evaluate import constant
 from shaping.language.expression import parse
 from shaping.language.nodes import Apply, Name, Node, Reduce, signal, walk
+from shaping.language.params import is_plain
 from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, OPERATORS
 from shaping.objectives.objective import read_objective
 from shaping.work import MAX_N, MAX_SETTINGS
@@ -181,7 +182,7 @@ class _Reader:
                 raise DesignError(located(key.span, f"unknown parameter {name!r} in 'when'", hint))
             parts = part.items if isinstance(part, Items) else (part,)
             found[name] = [constant(self.parsed(each, f"when.{name}", {}), {}) for each in parts]
-            if not all(isinstance(each, Fraction) for each in found[name]):
+            if not all(map(is_plain, found[name])):
                 raise DesignError(located(key.span, f"a value of {name!r} is no plain number", "for example 1/2 or 8"))
             if name == "N" and not all(each.denominator == 1 and 2 <= each <= MAX_N for each in found[name]):
                 raise DesignError(located(key.span, "N is not a whole number of answers", f"2 to {MAX_N:,}"))

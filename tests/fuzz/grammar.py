@@ -78,13 +78,42 @@ def _mapping(keys: list[str], values: st.SearchStrategy[str] = scalars) -> st.Se
     return block.map(lambda lines: "\n" + "\n".join(f"  {line}" for line in lines))
 
 
+bounds = st.sampled_from(["N", "sqrt(N)", "N / 2", "N - 1", "log(N) + 1", "sqrt(2)", "2 * N", "exp(N)", "N ** 0.5"])
 param = st.one_of(
     numbers,
-    st.builds("{{default: {}, range: [{}, {}]}}".format, numbers, numbers, st.one_of(numbers, st.just("N"))),
+    st.builds("{{default: {}, range: [{}, {}]}}".format, numbers, numbers, st.one_of(numbers, bounds)),
+    st.builds(
+        "{{default: {}, range: [{}, {}], kind: {}}}".format,
+        numbers,
+        numbers,
+        bounds,
+        st.sampled_from(["whole", "real", "k"]),
+    ),
     st.builds('{{default: {}, schedule: "{}"}}'.format, numbers, formulas),
+)
+values = st.one_of(numbers, st.sampled_from(["sqrt(5)", "sqrt(2)", "[2, 3]", "5/2", "[1, sqrt(2)]", "N", "log(2)"]))
+conditions = st.sampled_from(
+    [
+        "sum(A, over=batch) == 0",
+        "n_pos == 0 or n_neg == 0 or correct == sqrt(n_neg / n_pos)",
+        "A >= 0 or r < 1",
+        "quantile(A, 2) == 0",
+        "A / r == 1",
+        "length < 3 or A == r",
+        "correct / n_pos > 0",
+        "log(eta) < N",
+        "mean(correct, over=batch) == 0",
+        "std(A, ddof=3) < 1",
+        "A <= max_of(r, k)",
+    ]
 )
 claim = st.one_of(
     st.sampled_from(sorted(ARGUMENT)),
+    conditions,
+    st.builds("{{{}: {{when: {{k: {}, N: {}}}}}}}".format, st.sampled_from(sorted(ARGUMENT)), values, values),
+    st.builds("{{{}: {{groups: {}, when: {{k: {}}}}}}}".format, st.sampled_from(sorted(ARGUMENT)), numbers, values),
+    st.builds('{{holds: {{formula: "{}", when: {{k: {}}}}}}}'.format, conditions, values),
+    st.builds('{{bounded: "{}"}}'.format, formulas),
     formulas.map('"{}"'.format),
     st.builds("{{{}: {}}}".format, st.sampled_from([*ARGUMENT, "not"]), st.one_of(numbers, st.sampled_from(WORDS))),
     st.builds("{{{}: {{when: {{k: [{}, {}]}}}}}}".format, st.sampled_from(sorted(ARGUMENT)), numbers, numbers),
@@ -133,6 +162,34 @@ def designs(draw) -> str:
     parts = [f"{name}: {draw(sections[name])}" for name in chosen]
     parts.append(f"advantage: {draw(advantages)}")
     return "\n".join(parts) + draw(st.sampled_from(["\n", "", "\n---\n", "\r\n"]))
+
+
+@st.composite
+def claiming(draw) -> str:
+    """A small design that can often be used, and claims about it."""
+    k = draw(st.sampled_from(["2", "1", "3/2", "4"]))
+    kind = draw(st.sampled_from(["", ", kind: real", ", kind: whole"]))
+    high = draw(bounds)
+    advantage = draw(
+        st.sampled_from(
+            [
+                "r - mean(r)",
+                "correct - p",
+                "k * (correct - p)",
+                "correct ** k - p",
+                "r - length / 100",
+                "r - mean(r, over=batch)",
+                "exp(r) - mean(exp(r))",
+                "log(n_pos + k)",
+                "(r if length < 400 else -1) * k",
+            ]
+        )
+    )
+    formula = draw(st.one_of(st.just(advantage), tame))
+    claims = draw(st.lists(claim, min_size=1, max_size=4))
+    lines = "".join(f"\n  - {line}" for line in claims)
+    params = f'params: {{k: {{default: {k}, range: [1, "{high}"]{kind}}}}}'
+    return f"{params}\nadvantage: {{each: '{formula}', flat: 0}}\nclaims:{lines}\n"
 
 
 @st.composite
