@@ -2,7 +2,7 @@
 
 Exact arithmetic is counted, not timed: a design is refused on every machine or on none. `spend` takes units from what
 `bounded` allows, one for a sum of short numbers (about three microseconds), more as numbers get longer. What cannot be
-counted, sympy and hypothesis in commands about single designs, is ended by the CPU's clock: `seconds`.
+counted, sympy in commands about single designs, is ended by the CPU's clock: `seconds`.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def claiming(draw) -> str:
         )
     )
     formula = draw(st.one_of(st.just(advantage), tame))
-    claims = draw(st.lists(claim, min_size=1, max_size=4))
+    claims = draw(st.lists(claim, min_size=1, max_size=2))
     lines = "".join(f"\n  - {line}" for line in claims)
     params = f'params: {{k: {{default: {k}, range: [1, "{high}"]{kind}}}}}'
     return f"{params}\nadvantage: {{each: '{formula}', flat: 0}}\nclaims:{lines}\n"
