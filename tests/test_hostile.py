@@ -329,8 +329,9 @@ def test_commands_that_prove_and_search_are_ended_by_the_clock_of_the_cpu(comman
     for module in ("cli", "proofs.decide"):
         monkeypatch.setattr(f"shaping.{module}.MAX_SECONDS", 1)
     params, claims = "params: {k: {default: 2, range: [1, N]}}", "claims: [zero_sum, sign_correct, bounded: 3]"
-    text = f"{params}\n{PRODUCT}\n{claims}\n" if command == "test" else "advantage: correct - p\n"
-    status, seconds = hostile(text, command, *(["--n", "400"] if command == "explain" else []))
+    slow = "advantage: correct * (-1) ** n_pos\n"
+    text = f"{params}\n{PRODUCT}\n{claims}\n" if command == "test" else slow
+    status, seconds = hostile(text, command, *(["--n", "1024"] if command == "explain" else []))
     captured = capsys.readouterr()
     assert status == 1 and "d.yaml: not done after 1 seconds of computing\nhint: smaller" in captured.out + captured.err
     assert seconds < 1 + SECONDS
