@@ -233,6 +233,12 @@ def said(text):
     return " ".join(text.replace("#", "").split())
 
 
+@pytest.mark.parametrize("text", ["p**100", "pass_at(300)", "exp(100 * p)"])
+def test_steep_objectives_have_a_nearest_design_without_a_negative_difference(text):
+    found = explain(derived(text, 8, "none", non_negative=True), 8)
+    assert all(D >= 0 for D in found.weight) and any(found.weight)
+
+
 def test_a_smooth_objective_needs_no_negative_difference():
     formulas = [derive("log(1 + p)", 8, non_negative=only).partition("let:")[2] for only in (True, False)]
     assert formulas[0] == formulas[1]
@@ -449,3 +455,15 @@ def test_tables_are_written_in_the_shorter_way():
     assert newton(squares[::-1]) == "n_neg + 2 * binomial(n_neg, 2)"
     assert indicators([F(0), F(1), F(-1, 4)], 1) == ["(n_pos == 2) - 1/4 * (n_pos == 3)"]
     assert len(indicators([F(1, 3)] * 130)) == 3
+
+
+def test_a_file_says_itself_that_no_difference_is_negative(tmp_path, capsys):
+    path = tmp_path / "o.yaml"
+    path.write_text("objective: log(p)\nnon_negative: yes\n")
+    assert main(["derive", str(path), "--n", "8"]) == 0
+    assert capsys.readouterr().out == derive("log(p)", 8, non_negative=True)
+    assert main(["derive", str(path), "--n", "8", "--non-negative"]) == 1
+    assert "a file says it itself, as `non_negative:`" in capsys.readouterr().err
+    path.write_text("objective: log(p)\nnon_negative: 3\n")
+    assert main(["derive", str(path), "--n", "8"]) == 1
+    assert f"{path}:2:15: `non_negative:` is yes or no" in capsys.readouterr().err

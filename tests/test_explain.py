@@ -320,6 +320,15 @@ def test_sums_that_cancel_keep_their_digits():
     assert sums == [0.0, math.sqrt(2), -1e20, math.sqrt(2), 0.0]
 
 
+@pytest.mark.parametrize("text", ["correct * 1e200", "correct * 1e-200", "p ** N * correct", "correct / (1 + n_neg)"])
+def test_numbers_of_any_size_are_explained(text):
+    for N in (3, 300):
+        found = explain(one(text), N)
+        assert found.words() and json.dumps(found.json(), allow_nan=False)
+    if "1e" in text:  # E g = w p q, and the noise of any multiple of it is the same
+        assert found.snr[F(1, 4)] == pytest.approx(explain(one("correct"), 300).snr[F(1, 4)])
+
+
 def test_a_time_that_no_float_holds_is_long_and_not_never():
     # w = q^1023 of verl's pass@k: 16^-1023 at p = 15/16
     found = explain(load("grpo_passk_verl"), 1024)

@@ -324,7 +324,9 @@ def test_commands_that_prove_and_search_are_ended_by_the_clock_of_the_cpu(comman
     for module in ("cli", "proofs.decide"):
         monkeypatch.setattr(f"shaping.{module}.MAX_SECONDS", 0.1)
     text = "params: {k: {default: 2, range: [1, N]}}\nadvantage: max_with(correct, k) - p\nclaims: [bounded: 3]\n"
-    status, seconds = hostile(text, command, *(["--n", "64"] if command == "explain" else []))
+    if command == "explain":
+        text = "advantage: correct * (-1) ** n_pos\n"
+    status, seconds = hostile(text, command, *(["--n", "1024"] if command == "explain" else []))
     captured = capsys.readouterr()
     said = {
         "test": "d.yaml:3:10: bounded: 3: not decided after 0.1 seconds of computing",

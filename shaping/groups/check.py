@@ -154,6 +154,9 @@ def check_ranges(design: Design, N: int, moment: Moment | None) -> None:
         message, hint = not_whole(bound.name, real.show(value))
         raise DesignError(located(bound.span, message + when, hint))
     low, high = map(real.show, ends)
+    if real.compare(*ends) > 0:
+        message = f"{bound.name!r} has no value for groups of N = {N}: its range is {low}..{high}{when}"
+        raise DesignError(located(bound.span, message, "groups of another size"))
     message = f"{bound.name} = {real.show(value)} is outside {low}..{high}, its range for groups of N = {N}{when}"
     hint = f"set it with {parameter(bound.name)}=..." if own else "set it under `use:`"
     if own and design.params[bound.name].schedule is not None:

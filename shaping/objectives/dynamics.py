@@ -95,6 +95,10 @@ def snr(pairs: Sequence[Pair], p: Fraction) -> float | None:
         (n * right * y / N, (n - N) * wrong * x / N)
         for n, (right, wrong) in enumerate(zip(*(bernstein.floats(tuple(side)) for side in sides), strict=True))
     ]
+    largest = max(abs(each) for part in parts for each in part)
+    if not largest:
+        return _exactly(sides, p)
+    parts = [(right / largest, wrong / largest) for right, wrong in parts]  # squares of 1e200 are no floats
     chances = bernstein.chances(N, p)
     terms = [chance * sum(part) for chance, part in zip(chances, parts, strict=True)]
     mean, size = fsum(terms), fsum(map(abs, terms))

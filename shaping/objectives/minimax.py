@@ -32,6 +32,7 @@ MAX_N = 100  # answers: what is found is written as one number for each n_pos
 ENOUGH = 1e-8  # a gap below what float32 holds; no higher degree is looked for
 LARGEST = 1e6  # times F' is D at most
 HALF = 0.5
+STEEP = 1e-9  # of the largest |F'| the smallest: a linear program has fewer digits than a share of it would need
 STEPS, POINTS, SCALE = 60, 24, 1 << 20  # of an exchange; tried for each degree; their denominator
 DIGITS, PRECISION = 30, 1_200  # of F'; bits while polynomials are written in another basis
 SETTLED = 1.002  # how far the largest gap of all p may be above that of the points
@@ -88,6 +89,8 @@ def nearest(target: Target, N: int, non_negative: bool = False) -> Nearest:
     for relative in (True, False) if target.has_sign else (False,):
         found = _of_any_sign(target, N, relative)
         if non_negative and min(found.weight) < 0:
+            if relative and np.abs(target.slope).min() < STEEP * target.largest:
+                continue
             found = _measured(target, N, relative, _program(target, N, relative), N - 1)
         if found.gap < HALF:
             break
@@ -164,7 +167,8 @@ def _through(x: np.ndarray, at: np.ndarray, factors: np.ndarray, values: np.ndar
     apart = x[:, None] - at[None, :]
     hit = apart == 0
     shares = factors / np.where(hit, 1.0, apart)
-    found = (shares @ values) / shares.sum(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (shares @ values) / shares.sum(axis=1)  # of no use where a point is hit
     rows, columns = np.nonzero(hit)
     found[rows] = values[columns]
     return found

@@ -70,7 +70,8 @@ def climbs(weight: Sequence[Real]) -> Climbs | None:
     if len([a for a in of_p if a]) == 1:
         j = len(of_p) - 1
         return Climbs(f"p**{j + 1}", real.multiply(of_p[j] / (j + 1), scale))
-    if len(terms) <= MAX_MIXED and len(terms) < len(weight):
+    short = all(max(of_q[j].numerator.bit_length(), of_q[j].denominator.bit_length()) <= LONGEST for j in terms)
+    if short and len(terms) <= MAX_MIXED and len(terms) < len(weight):
         if all(of_q[j] < 0 for j in terms):  # the other way
             of_q, scale = [-a for a in of_q], real.negate(scale)
         return Climbs(sum_text([(of_q[j] / (j + 1), f"pass_at({j + 1})" if j else "p") for j in terms]), scale)
@@ -250,6 +251,8 @@ def number_text(a: Real) -> str | None:
 
 def _written(a: Real) -> str:
     if isinstance(a, Fraction):
+        if max(a.numerator.bit_length(), a.denominator.bit_length()) > 4 * LONGEST:
+            raise Unusable("too long to write")
         text = str(a)
     elif isinstance(a, Surd):
         text = " + ".join(_root(c, q) for c, q in a.terms).replace("+ -", "- ")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 WIDTH = 100
 INDENT = 9
 SHORT = 60  # characters of a polynomial that is shown
+LONG = 14_000  # bits
 SHOWN = 33  # numbers of a list that is shown
 
 
@@ -109,7 +110,7 @@ def _tends(limit: Limit | str) -> str:
 
 def _weight(found: Explanation) -> list[str]:
     lines = ["the mean gradient is w(p) grad p, p the chance that an answer is correct"]
-    text = polynomial_text(found.weight_polynomial) if found.weight_polynomial else ""
+    text = _polynomial(found.weight_polynomial)
     if text and len(text) <= SHORT:
         lines.append(f"w(p) = {_with_q(text)}")
     else:
@@ -123,7 +124,7 @@ def _weight(found: Explanation) -> list[str]:
 
 def _group(found: Explanation) -> list[str]:
     lines = [f"as if it were paid phi(n_pos) = {_list(found.group_reward)}"]
-    text = polynomial_text(found.objective_polynomial) if found.objective_polynomial else ""
+    text = _polynomial(found.objective_polynomial)
     if text and len(text) <= SHORT:
         lines.append(f"whose mean is F(p) = {_with_q(text)}")
     return lines
@@ -141,7 +142,7 @@ def _push(found: Explanation) -> list[str]:
 
 
 def _noise(found: Explanation) -> list[str]:
-    text = polynomial_text(found.variance_polynomial) if found.variance_polynomial else ""
+    text = _polynomial(found.variance_polynomial)
     lines = ["of the gradient g that one group gives, in the logit of p"]
     lines += [f"Var g = {_with_q(text)}"] if 0 < len(text) <= SHORT else []
     columns = list(found.snr.values())
@@ -217,12 +218,27 @@ def _sampled() -> list[Fraction]:
 
 
 def _both(value: Real | float) -> dict[str, object]:
-    exact = None if isinstance(value, float) else number_text(value)
-    return {"exact": exact, "value": value if isinstance(value, float) else real.nearest(value)}
+    """`value` is None where that is beyond the range of floats."""
+    if isinstance(value, float):
+        return {"exact": None, "value": value}
+    try:
+        return {"exact": number_text(value), "value": real.nearest(value)}
+    except OverflowError:
+        return {"exact": number_text(value), "value": None}
+
+
+def _polynomial(coefficients: Sequence[Fraction] | None) -> str:
+    """In powers of p, q or p q; '' if there are none, or one is longer than what is shown."""
+    return polynomial_text(coefficients) if coefficients and not _are_long(coefficients, 4 * SHORT) else ""
+
+
+def _are_long(values: Sequence[Fraction], bits: int) -> bool:
+    return any(max(a.numerator.bit_length(), a.denominator.bit_length()) > bits for a in values)
 
 
 def _strings(values: Sequence[Fraction] | None) -> list[str] | None:
-    return None if values is None else list(map(str, values))
+    """None also where Python would not print one: whole numbers of more than 4,300 digits."""
+    return None if values is None or _are_long(values, LONG) else list(map(str, values))
 
 
 def _finite(value: float) -> float | None:
@@ -240,7 +256,7 @@ def _ratio(value: float | None) -> str:
 
 
 def _short(value: Real | float) -> str:
-    if isinstance(value, Fraction) and len(str(value)) <= 6:
+    if isinstance(value, Fraction) and not _are_long([value], 20) and len(str(value)) <= 6:
         return str(value)
     found = value if isinstance(value, float) else real.nearest(value)
     if not found and value and isinstance(value, Fraction):  # below any float

@@ -56,9 +56,9 @@ def judge(path: str, up_to: int = UP_TO) -> list[Judgement]:
 
 
 def refuse_unsound(design: Design) -> None:
-    """Raise the DesignError that groups of 16 meet; of the smallest size that the ranges allow, where that is more."""
+    """Raise the DesignError that groups of 16 meet; where ranges forbid 16, of the next size that they allow."""
     moment = next(moments(design))
-    sizes = (N for N in range(SOUND_N, MAX_N + 1) if in_range(design, N, {}, moment))
+    sizes = (N for N in (*range(SOUND_N, MAX_N + 1), *range(SOUND_N, 1, -1)) if in_range(design, N, {}, moment))
     design.check(next(sizes, SOUND_N))
 
 
