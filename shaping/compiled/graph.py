@@ -24,11 +24,16 @@ _FRESH = {operator.add, operator.sub, operator.mul, operator.truediv}  # their r
 
 @dataclass(frozen=True)
 class Value:
-    """A node of the graph (or a plain number), and where it has no value."""
+    """A node of the graph (or a plain number), where it has no value, and where it was made of what is no number.
+
+    `undefined` is mathematics, 0 / 0, and `flat` is found for it. `lost` is float arithmetic, inf - inf, that was taken
+    for a number: there the result is none either, which is an error (apply.py).
+    """
 
     node: fx.Node | float
     undefined: fx.Node | None = None
     truth: bool = False  # a bool tensor, to be turned into 0/1 before arithmetic
+    lost: fx.Node | None = None
 
 
 class Graph:

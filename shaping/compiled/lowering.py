@@ -22,6 +22,7 @@ from torch import fx
 from shaping import kernels
 from shaping.compiled.counted import Counted
 from shaping.compiled.graph import Graph, Value
+from shaping.compiled.hazards import SORTING, SWALLOWING, Hazards
 from shaping.compiled.tokens import token_formula, token_inputs
 from shaping.design import Design, Moment
 from shaping.groups.check import draw_cases, draw_shape
@@ -45,6 +46,7 @@ class Lowering(Graph):
         self.signals: dict[str, fx.Node] = {}
         self.width = N  # values on the last axis
         self.memory: list[fx.Node] = []  # for the result and for what is on the way, if the caller has some
+        self.hazards = Hazards(self.has_value)
         self.tables = True  # may n_pos be looked up? Not among the answers of a draw
 
     def module(self, with_none: Sequence[bool]) -> fx.GraphModule:
@@ -62,7 +64,7 @@ class Lowering(Graph):
             # The score itself, where it has to be a verdict; a truth of `correct:` as a number.
             value = self.of_verdicts(self.counts.advantage(), self.correct_value())
         else:
-            value = self.numeric(self.reached(self.design.advantage))
+            value = self.or_none(self.reached(self.design.advantage))
             if value in self.signals.values():  # the caller may write into the result, not into its own rewards
                 value = self.call(torch.clone, value)
             value = self.spread(value)
@@ -82,7 +84,7 @@ class Lowering(Graph):
     def read_by_tokens(self, advantage: fx.Node) -> tuple[fx.Node, ...]:
         self.signals["A"] = advantage
         inputs = token_inputs(self.design, self.N, self.moment)
-        return tuple(self.spread(self.numeric(self.reached(node))) for node in inputs)
+        return tuple(self.spread(self.or_none(self.reached(node))) for node in inputs)
 
     def verdicts_module(self, columns: list[list[float]]) -> fx.GraphModule:
         """Groups whose rewards are 0 and 1: verdict_PN → advantage_PN."""
@@ -112,7 +114,7 @@ class Lowering(Graph):
         self.values = {
             node: Value(self.placeholder(f"{getattr(node, 'name', f'answer_{i}')}_B1")) for i, node in enumerate(inputs)
         }
-        value = self.numeric(self.lower(root))
+        value = self.or_none(self.lower(root))
         return self.finished(self.call(torch.where, self.signals["mask"], value, 0), "TokenAdvantage")
 
     def verdict_module(self) -> fx.GraphModule:
@@ -150,7 +152,12 @@ class Lowering(Graph):
                 condition, then, otherwise = (self.lower(part) for part in parts)
                 yes = self.truth(condition)
                 taken = self.undefined_of_branches(yes, then.undefined, otherwise.undefined)
-                return Value(self.choose(yes, then, otherwise, name), self.either(condition.undefined, taken))
+                lost = self.undefined_of_branches(yes, then.lost, otherwise.lost)
+                return Value(
+                    self.choose(yes, then, otherwise, name),
+                    self.either(condition.undefined, taken),
+                    lost=self.either(self.swallowed(parts[0], condition), lost),
+                )
             case Apply():
                 return self.applied(node, name)
             case Reduce():
@@ -163,7 +170,9 @@ class Lowering(Graph):
         undefined = self.both(self.signals["present"], body.undefined) if self.ragged else body.undefined
         flat_P1 = self.call(torch.any, undefined, -1, True, name="flat_P1")
         value = self.lower(flat)
-        return Value(self.choose(flat_P1, value, Value(self.numeric(body))), self.both(flat_P1, value.undefined))
+        lost = self.undefined_of_branches(flat_P1, value.lost, body.lost)
+        chosen = self.choose(flat_P1, value, Value(self.numeric(body)))
+        return Value(chosen, self.both(flat_P1, value.undefined), lost=lost)
 
     def applied(self, node: Apply, name: str | None) -> Value:
         function, operands = node.function, node.operands
@@ -175,6 +184,7 @@ class Lowering(Graph):
             undefined = None
             for value in values:
                 undefined = self.either(undefined, value.undefined)
+        lost = self.lost(node, inputs, values)
         if function.infix == "/" and isinstance(inputs[1], float):
             self.counts.refuse_vanished(operands[1], inputs[1])
         if all(isinstance(value, float) for value in inputs):  # fewer are counted than once were: see `specialize`
@@ -182,9 +192,42 @@ class Lowering(Graph):
         if function.undefined and not self.has_value(node):
             undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
         if function.infix == "-" and len(inputs) == 2 and self.is_mean_of(inputs[1], inputs[0]):
-            return Value(self.call(kernels.centred, inputs[0], name=name, **inputs[1].kwargs), undefined)
+            return Value(self.call(kernels.centred, inputs[0], name=name, **inputs[1].kwargs), undefined, lost=lost)
         result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
-        return Value(result, undefined, truth=function in _LOGICAL | _COMPARING)
+        return Value(result, undefined, truth=function in _LOGICAL | _COMPARING, lost=lost)
+
+    # ── What is no number, and is taken for one ─────────────────────────────
+
+    def lost(self, node: Apply, inputs: list, values: list[Value]) -> fx.Node | None:
+        """Where this operation was given what is no number and hides it, or an operand did."""
+        function = node.function
+        hides = function in _LOGICAL | _COMPARING or function.name in SWALLOWING
+        parts = [
+            self.swallowed(operand, value) if hides else value.lost
+            for operand, value in zip(node.operands, values, strict=True)
+        ]
+        if function.infix in ("and", "or"):
+            return self.undefined_of_sides(function.infix, inputs[0], *parts)
+        found = None
+        for part in parts:
+            found = self.either(found, part)
+        return found
+
+    def swallowed(self, node: Node, value: Value) -> fx.Node | None:
+        """Where a value that is about to be taken for a truth, or put in order, is no number."""
+        if isinstance(value.node, float) or value.truth or not self.hazards.of(node).be_none:
+            return value.lost
+        none = self.call(torch.isnan, value.node)
+        if value.undefined is not None:  # 0 / 0 is no number either, and `flat` is for that
+            none = self.both(self.call(torch.logical_not, value.undefined), none)
+        return self.either(value.lost, none)
+
+    def or_none(self, value: Value) -> fx.Node | float:
+        """The value, and no number where it was made of what is none: who looks at the result finds it there."""
+        number = self.numeric(value)
+        if value.lost is None:
+            return number
+        return self.call(kernels.choose, value.lost, float("nan"), number, dtype=self.dtype)
 
     def is_mean_of(self, value: fx.Node | float, operand: fx.Node | float) -> bool:
         """x - mean(x) stands in most designs; together they are half the work, and lose nothing to rounding."""
@@ -209,6 +252,7 @@ class Lowering(Graph):
                 selected, undefined = self.without(undefined, selected, shape), None
             value = self.call(kernels.as_one_group, value)
             selected = selected and self.call(kernels.as_one_group, selected)
+        lost = self.lost_of_reduced(node, inner, where, counted, selected)
         undefined = undefined and self.call(torch.any, undefined, -1, True)
         if row.each:  # a value for each, and so none for one that has none
             undefined = self.either(undefined, inner.undefined)
@@ -220,18 +264,35 @@ class Lowering(Graph):
             # r - mean(r) stands beside std(r) in most designs: computed once for both.
             centred = self.call(kernels.centred, value)
             kernel = pkgutil.resolve_name(f"{row.torch}_of_centred")
-            return Value(self.call(kernel, centred, name=name, **dict(node.options)), undefined)
+            return Value(self.call(kernel, centred, name=name, **dict(node.options)), undefined, lost=lost)
         arguments = []
         for argument in node.arguments:
             undefined = self.either(undefined, self.lower(argument).undefined)
             if self.counts.nowhere(argument):
-                return self.widened(Value(0.0, undefined), node.scope)
+                return self.widened(Value(0.0, undefined, lost=lost), node.scope)
             arguments = self.order_weights(row.name, argument) if row.arguments == ("k",) else self.share(argument)
         options = dict(node.options) | ({"where_PN": selected} if selected is not None else {})
         result = self.call(pkgutil.resolve_name(row.torch), value, *arguments, name=name, **options)
         if row.each and node.over == BATCH:
             result = self.call(kernels.as_groups, result, shape)
-        return Value(result, undefined)
+        return Value(result, undefined, lost=lost)
+
+    def lost_of_reduced(
+        self, node: Reduce, inner: Value, where: Value | None, counted: fx.Node | None, selected: fx.Node | None
+    ) -> fx.Node | None:
+        """For the whole group (batch, answer): did an order or a condition hide what is no number?"""
+        operand = self.swallowed(node.operand, inner) if node.reduction.name in SORTING else inner.lost
+        condition = None if where is None else self.swallowed(node.where, where)
+        found = None
+        for mask, among in ((operand, selected), (condition, counted)):
+            if mask is None:
+                continue
+            if node.over == BATCH:
+                mask = self.call(kernels.as_one_group, self.call(kernels.spread, mask, self.any_signal()))
+                if among is counted and among is not None:
+                    among = self.call(kernels.as_one_group, self.call(kernels.spread, among, self.any_signal()))
+            found = self.either(found, self.call(torch.any, self.both(among, mask), -1, True))
+        return found
 
     def without(self, undefined: fx.Node, selected: fx.Node | None, shape: fx.Node) -> fx.Node:
         """`selected` without the groups that have no value: one answer without takes its whole group along."""
@@ -286,13 +347,13 @@ class Lowering(Graph):
         reward = answers.reached(node.reward)
         if isinstance(reward.node, float):  # a choice took the branch that reads no answer
             reward = answers.widened(reward, GROUP)
-        reward_PM = self.call(torch.squeeze, answers.numeric(reward), -1)
+        reward_PM = self.call(torch.squeeze, answers.or_none(reward), -1)
         missing_PM = reward.undefined and self.call(torch.squeeze, reward.undefined, -1)
         draws = self.inside({"reward": reward_PM}, count, of_all_draws)
         names = (part for part in walk(node.advantage) if isinstance(part, Name) and part.name == "reward")
         draws.values |= {name: Value(reward_PM, missing_PM) for name in names}
         result = draws.reached(node.advantage)
-        value = self.call(kernels.sum_of_draws, draws.spread(draws.numeric(result)), member, self.signals["r"])
+        value = self.call(kernels.sum_of_draws, draws.spread(draws.or_none(result)), member, self.signals["r"])
         if result.undefined is None:
             return Value(value)
         undefined_PM = draws.spread(result.undefined)
@@ -302,6 +363,7 @@ class Lowering(Graph):
         """The same graph, other values under the names."""
         inner = copy(self)
         inner.signals, inner.values, inner.width, inner.tables, inner.cases = signals, {}, width, False, cases
+        inner.hazards = Hazards(inner.has_value)
         return inner
 
     def any_signal(self) -> fx.Node:
@@ -317,7 +379,8 @@ class Lowering(Graph):
         if scope in (BATCH, GROUP):
             like = self.call(torch.narrow, like, -1, 0, 1)
         undefined = value.undefined and self.call(kernels.spread, value.undefined, like)
-        return Value(self.call(kernels.spread, self.numeric(value), like), undefined)
+        lost = value.lost and self.call(kernels.spread, value.lost, like)
+        return Value(self.call(kernels.spread, self.numeric(value), like), undefined, lost=lost)
 
     # ── Tables of what counts decide ────────────────────────────────────────
 
