@@ -252,7 +252,7 @@ class Lowering(Graph):
                 selected, undefined = self.without(undefined, selected, shape), None
             value = self.call(kernels.as_one_group, value)
             selected = selected and self.call(kernels.as_one_group, selected)
-        lost = self.lost_of_reduced(node, inner, where, counted, selected)
+        lost = self.lost_of_reduced(node, (inner, shape), where, counted, selected)
         undefined = undefined and self.call(torch.any, undefined, -1, True)
         if row.each:  # a value for each, and so none for one that has none
             undefined = self.either(undefined, inner.undefined)
@@ -278,20 +278,30 @@ class Lowering(Graph):
         return Value(result, undefined, lost=lost)
 
     def lost_of_reduced(
-        self, node: Reduce, inner: Value, where: Value | None, counted: fx.Node | None, selected: fx.Node | None
+        self,
+        node: Reduce,
+        reduced: tuple[Value, fx.Node],
+        where: Value | None,
+        counted: fx.Node | None,
+        selected: fx.Node | None,
     ) -> fx.Node | None:
-        """For the whole group (batch, answer): did an order or a condition hide what is no number?"""
+        """For the whole group (batch, answer): did an order or a condition hide what is no number?
+
+        `reduced`: what is reduced, and that in the shape in which masks are; over the batch `selected` is one row.
+        """
+        inner, shape = reduced
         operand = self.swallowed(node.operand, inner) if node.reduction.name in SORTING else inner.lost
         condition = None if where is None else self.swallowed(node.where, where)
+
+        def row(mask: fx.Node) -> fx.Node:
+            return self.call(kernels.as_one_group, self.call(kernels.spread, mask, shape))
+
         found = None
         for mask, among in ((operand, selected), (condition, counted)):
-            if mask is None:
-                continue
-            if node.over == BATCH:
-                mask = self.call(kernels.as_one_group, self.call(kernels.spread, mask, self.any_signal()))
-                if among is counted and among is not None:
-                    among = self.call(kernels.as_one_group, self.call(kernels.spread, among, self.any_signal()))
-            found = self.either(found, self.call(torch.any, self.both(among, mask), -1, True))
+            if mask is not None:
+                if node.over == BATCH:
+                    mask, among = row(mask), among and (among if among is selected else row(among))
+                found = self.either(found, self.call(torch.any, self.both(among, mask), -1, True))
         return found
 
     def without(self, undefined: fx.Node, selected: fx.Node | None, shape: fx.Node) -> fx.Node:
