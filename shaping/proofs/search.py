@@ -17,7 +17,8 @@ from shaping.design import Design, Moment, with_params
 from shaping.errors import DesignError, located
 from shaping.groups import exact
 from shaping.groups.rows import in_range
-from shaping.proofs.cases import Case, Cases
+from shaping.proofs.case import Case
+from shaping.proofs.cases import Cases
 from shaping.proofs.claims import OF_RIGHT_AND_WRONG, Claim
 from shaping.proofs.rules import other_params
 from shaping.proofs.shrink import smallest

@@ -10,7 +10,8 @@ from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
-from shaping.proofs.cases import Case, Cases
+from shaping.proofs.case import Case
+from shaping.proofs.cases import Cases
 from shaping.proofs.values import takes
 
 Fails = Callable[[Case], str | None]  # how a case breaks the claim; None if it does not
