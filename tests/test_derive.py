@@ -325,7 +325,6 @@ def test_an_objective_may_begin_with_a_minus_on_the_command_line(capsys):
     assert all(verdict.passed for verdict in decide(design, read_claims(design), up_to=5))
 
 
-
 @pytest.mark.parametrize("text", ["log(p - 1/2)", "1 / (1/3 - p)", "(p - 1)**(1/2)"])
 def test_an_objective_without_a_value_is_refused(text):
     with pytest.raises(DesignError, match="no mean|no value"):

@@ -118,7 +118,9 @@ class Cases:
     # ── The order ───────────────────────────────────────────────────────────
 
     def __iter__(self) -> Iterator[Case]:
-        made = itertools.chain(self._verdicts(), self._near(), self._extreme(), self._settled(), self._timed(), self._random())
+        made = itertools.chain(
+            self._verdicts(), self._near(), self._extreme(), self._settled(), self._timed(), self._random()
+        )
         return itertools.chain.from_iterable(self._drawn(case) for case in made)
 
     def _drawn(self, case: Case) -> Iterator[Case]:
@@ -148,7 +150,7 @@ class Cases:
 
     def _near(self) -> Iterator[Case]:
         """Each number at one answer, the others having another; and at all."""
-        small = [N for N in self.sizes if N <= SMALL[-1]] or list(self.sizes)[:1]
+        small = [N for N in self.sizes if SMALL[-1] >= N] or list(self.sizes)[:1]
         for name in self._columns() if small else []:
             for value in self.pools[name].all:
                 for everywhere in (False, True):
@@ -189,7 +191,7 @@ class Cases:
     def _settled(self) -> Iterator[Case]:
         for N, settings in self.sizes.items():
             for params in settings if len(settings) > 1 else []:
-                for _ in range(2 if N <= SMALL[-1] else 1):
+                for _ in range(2 if SMALL[-1] >= N else 1):
                     yield self._case(N, 1, params, *self._rewards(N, 1))
 
     def _timed(self) -> Iterator[Case]:
@@ -199,7 +201,7 @@ class Cases:
                 yield replace(self._case(N, 1, self._one_of(N), *self._rewards(N, 1)), moment=moment)
 
     def _random(self) -> Iterator[Case]:
-        small = [N for N in self.sizes if N <= SMALL[-1]] or list(self.sizes)[:1]
+        small = [N for N in self.sizes if SMALL[-1] >= N] or list(self.sizes)[:1]
         for N in [self.rng.choice(small) for _ in range(RANDOM_SMALL)] if small else []:
             P = self.rng.choice(self.batches)
             yield self._case(N, P, self._one_of(N), *self._rewards(N, P))

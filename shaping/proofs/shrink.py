@@ -1,6 +1,6 @@
 """A counterexample → a smaller one: fewer groups, fewer answers, smaller parameters, simpler numbers.
 
-Two ways in turn, until neither helps: one thing less or simpler in it; and groups of fewer answers, made of its numbers.
+Two ways in turn, until neither helps: one thing less or simpler in it; and groups of fewer answers with its numbers.
 """
 
 from __future__ import annotations
