@@ -28,8 +28,8 @@ from typing import Any
 
 import shaping
 from passk_rlhf import faults, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
-from shaping.language.nodes import Name, walk
 from shaping.errors import commanded
+from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"

@@ -297,7 +297,7 @@ def pick(
 ) -> Tensor:
     """The one value where correct is 0, the other where it is 1: lerp gives both ends exactly.
 
-    Into the memory of `out_PN`, with `spare_PN` to work in: torch is twice as fast with one operand a group as with two.
+    Into the memory of `out_PN`, with `spare_PN` to work in: twice as fast with one operand a group as with two.
     """
     if spare_PN is None:
         return torch.lerp(wrong_P1, right_P1, correct_PN, out=out_PN)

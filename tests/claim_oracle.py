@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import product
+from itertools import chain, product
 
 import yaml
 from claim_batch import CONFIGS, Run, Witness, advantages
@@ -125,7 +125,7 @@ def not_proportional(run, argument, options):
     batches = [run.witness] + ([run.witness.also] if run.witness.also else [])
     ours, theirs = ([row for each in batches for row in advantages(of, each)] for of in (run.design, design))
     if not per_group:
-        ours, theirs = [sum(ours, [])], [sum(theirs, [])]
+        ours, theirs = [list(chain(*ours))], [list(chain(*theirs))]
     return any(no_factor(A, B, per_group) for A, B in zip(ours, theirs, strict=True))
 
 

@@ -81,7 +81,7 @@ def test_bench_prints_ratios(capsys, monkeypatch):
     monkeypatch.setattr("shaping.compiled.bench.LOOPED", 16)
     assert main(["bench", PASSK, str(ROOT / "configs" / "gfpo.yaml"), "--prompts", "2000"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("2,000 groups of 16, float32")
+    assert lines[0].startswith("2,000 groups of 16, rewards 0 and 1, float32")
     assert lines[2].split() == ["design", "copy", "checked", "by", "hand", "loop"]
     assert [len(line.split()) for line in lines[3:]] == [5, 4] and float(lines[3].split()[1]) > 0
 

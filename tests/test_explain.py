@@ -316,7 +316,7 @@ def test_sums_that_cancel_keep_their_digits():
     assert bernstein.value_at(b, F(1, 2)) == 1.0
     roots = [real.multiply(real.sqrt(F(2)), each) for each in b]
     assert bernstein.value_at(roots, F(1, 4)) == pytest.approx(2**0.5 * math.cos(60 * math.acos(-1 / 2)), rel=1e-14)
-    sums = bernstein.running_sums([real.sqrt(F(2)), F(-10**20), F(10**20), real.negate(real.sqrt(F(2)))])
+    sums = bernstein.running_sums([real.sqrt(F(2)), F(-(10**20)), F(10**20), real.negate(real.sqrt(F(2)))])
     assert sums == [0.0, math.sqrt(2), -1e20, math.sqrt(2), 0.0]
 
 

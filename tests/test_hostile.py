@@ -107,7 +107,9 @@ ATTACKS = {
         "d.yaml: more than 500,000 steps of exact arithmetic",
     ),
     "an equation that sympy does not finish": (
-        lets("log(n_pos + 2)", "sqrt({0} + log(n_pos + 3))", 6, "({0}**3 + 3 * {0}**2 + 3 * {0} + 1) ** (1/3) == {0} + 1"),
+        lets(
+            "log(n_pos + 2)", "sqrt({0} + log(n_pos + 3))", 6, "({0}**3 + 3 * {0}**2 + 3 * {0} + 1) ** (1/3) == {0} + 1"
+        ),
         4,
         "d.yaml:10:9: (more than 500,000 steps|cannot decide)",
     ),

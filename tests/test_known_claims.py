@@ -122,7 +122,7 @@ def is_about(record: Record, witness: Witness) -> bool:
         return False
     if name == "peak":
         at, of = map(int, argument.split("/"))
-        return N == of and sum(witness.rewards[0]) != at
+        return of == N and sum(witness.rewards[0]) != at
     verdicts = witness.scores is None and {reward for row in witness.rewards for reward in row} <= {0, 1}
     if isinstance(argument, dict):  # monotone in n_pos
         return verdicts and len(witness.rewards) == 1

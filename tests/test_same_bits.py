@@ -175,7 +175,9 @@ def test_the_same_seed_and_step_give_the_same_draws_and_others_other_ones():
     later = made(**columns, seed=3, step=7)
     assert same(made(**columns, seed=3, step=7), later) and not same(later, first)
     text = (CONFIGS / "passk_bootstrap.yaml").read_text()
-    text = text.replace("{default: 4, range: [1, N]}", "{default: 4, range: [1, N], schedule: k if progress < 1 else 1}")
+    text = text.replace(
+        "{default: 4, range: [1, N]}", "{default: 4, range: [1, N], schedule: k if progress < 1 else 1}"
+    )
     scheduled = shaping.loads(text)
     assert same(scheduled(**columns, seed=3, step=7, total_steps=10), later)
 

@@ -14,8 +14,6 @@ from shaping.proofs.claims import read_claims
 from shaping.proofs.decide import decide
 from shaping.proofs.judge import judge, message
 
-
-
 # ---------------------------------------------------------------- every k is every k
 
 
@@ -117,7 +115,9 @@ def test_a_smaller_counterexample_is_looked_for():
 
 
 def test_points_of_a_run_lie_around_the_thresholds_of_a_schedule():
-    design = shaping.loads("params: {k: {default: 4, schedule: k if step < 300 else 1}}\nadvantage: k * (r - mean(r))\n")
+    design = shaping.loads(
+        "params: {k: {default: 4, schedule: k if step < 300 else 1}}\nadvantage: k * (r - mean(r))\n"
+    )
     assert {(299, 1_000), (300, 1_000), (301, 1_000)} <= {*places(design)}
 
 
@@ -181,7 +181,8 @@ def test_a_bound_that_is_no_whole_number_is_rounded_into_the_range(bound):
 
 
 @pytest.mark.parametrize(
-    ("when", "said"), [("N: sqrt(5)", "a value of 'N' is no plain number"), ("a: sqrt(2)", "a value of 'a' is no plain")]
+    ("when", "said"),
+    [("N: sqrt(5)", "a value of 'N' is no plain number"), ("a: sqrt(2)", "a value of 'a' is no plain")],
 )
 def test_a_value_of_when_that_is_no_fraction_is_an_error_at_its_place(when, said):
     text = "params: {a: 1}\nadvantage: a * (correct - p)\n"

@@ -139,7 +139,7 @@ class _Work:
         return (advantage_PN, *read(reward_PN, score_PN, advantage_PN))
 
     def given(self, out: tuple[Tensor, ...], parts: tuple[Tensor, ...], *, computed: bool) -> bool:
-        """Put `parts` where they belong. A table's entries fit float32; what is computed, or a narrower type, may not."""
+        """Put `parts` where they belong. What is computed, or goes to a narrower type, may leave the floats."""
         for into_PN, part_PN in zip(out, parts, strict=True):
             if into_PN.data_ptr() != part_PN.data_ptr():
                 into_PN.copy_(part_PN)

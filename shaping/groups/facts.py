@@ -145,7 +145,6 @@ class Shapes:
             return self.difference(a, b)
         return None
 
-
     def selects_extreme(self, where: Node) -> bool:
         """Does this condition hold for a smallest or largest answer of every group: r == max(r), r >= min(r)?"""
         where = _bare(where)
@@ -307,5 +306,3 @@ def _counted(node: Node, bound: Range, found: Range, strict: bool) -> Range:
     if strict and exact and _is(_bare(node), "count"):
         return Range(Fraction(bound.low.numerator // bound.low.denominator + 1), found.high)
     return found
-
-

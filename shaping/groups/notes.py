@@ -92,11 +92,11 @@ def _terms(gaps: Gaps, node: Node, asked: Answers) -> list[Node]:
     inner = _whole(node)
     if gaps.find(node, asked) is not None and isinstance(inner, Apply):
         match inner.function.name, inner.operands:
-            case ("add" | "subtract"), (a, b):
+            case (("add" | "subtract"), (a, b)):
                 return _terms(gaps, a, asked) + _terms(gaps, b, asked)
             case ("negate", (a,)):
                 return _terms(gaps, a, asked)
-            case ("multiply" | "divide"), (a, b) if b.scope == CONSTANT and _is_sum(a):
+            case (("multiply" | "divide"), (a, b)) if b.scope == CONSTANT and _is_sum(a):
                 return _terms(gaps, a, asked)
             case "multiply", (a, b) if a.scope == CONSTANT and _is_sum(b):
                 return _terms(gaps, b, asked)

@@ -7,7 +7,6 @@ looked at before, at and after step 300.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import pairwise
 
 from shaping import real

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 
 import mpmath
 import sympy
@@ -64,7 +65,7 @@ def _guessed(node: Node, constants: Mapping[str, Real]) -> list[Fraction] | None
         differences = []
         for j in range(count):
             differences.append(row[0])
-            row = [(b - a) / (x[i + j + 1] - x[i]) for i, (a, b) in enumerate(zip(row, row[1:], strict=False))]
+            row = [(b - a) / (x[i + j + 1] - x[i]) for i, (a, b) in enumerate(pairwise(row))]
         if any(abs(each) > near for each in differences[DEGREE + 1 :]):
             return None
         power = [mpmath.mpf(0)]

@@ -18,7 +18,6 @@ from functools import cached_property
 from math import inf
 from typing import TYPE_CHECKING
 
-from shaping import real
 from shaping.design import Design
 from shaping.errors import DesignError
 from shaping.groups import push

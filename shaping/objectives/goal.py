@@ -36,7 +36,6 @@ from shaping.objectives.objective import (
 from shaping.objectives.slopes import slopes
 from shaping.real import Real, Undefined, Unusable
 
-
 START = 9  # decimals of the constant of phi, which moves no mean gradient
 
 

@@ -201,7 +201,7 @@ def _in_bernstein(target: Target, chosen: np.ndarray, N: int, relative: bool) ->
         newton = []
         for j in range(degree + 1):
             newton.append(row[0])
-            row = [(b - a) / (x[i + j + 1] - x[i]) for i, (a, b) in enumerate(zip(row, row[1:], strict=False))]
+            row = [(b - a) / (x[i + j + 1] - x[i]) for i, (a, b) in enumerate(pairwise(row))]
         power = [mpmath.mpf(0)]
         for c, at in zip(reversed(newton), reversed(x[: degree + 1]), strict=True):  # power * (p - at) + c
             power = [a - at * b for a, b in zip([mpmath.mpf(0), *power], [*power, mpmath.mpf(0)], strict=True)]

@@ -14,20 +14,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from random import Random
 
-from shaping import real
 from shaping.design import Design, Moment
-from shaping.groups.check import draw_shape
 from shaping.groups.crossings import names, numbers
 from shaping.groups.exact import verdict
 from shaping.groups.rows import in_range, whole_numbers
 from shaping.groups.run_points import moments, places
-from shaping.language.nodes import Draws, Node, Reduce, walk
+from shaping.language.nodes import Node, Reduce, walk
 from shaping.language.vocabulary import BATCH
+from shaping.proofs.case import Case
 from shaping.proofs.values import Pool, pools, sizes_written, takes
 from shaping.work import MAX_N
 
@@ -36,57 +35,6 @@ BATCHES = (1, 2, 3, 4, 5, 8)  # groups of a batch, if another number of them can
 RANDOM_SMALL, RANDOM_LARGE = 200, 10  # of all small sizes together, of each large one
 MOST_LARGE = 129  # answers: a threshold on N beyond is tried by the search for 0/1 groups alone
 MAX_SWEEP = 64  # settings of whole parameters, or points of a run, that are gone through
-
-
-@dataclass(frozen=True)
-class Case:
-    """Groups of one step, all of the same size."""
-
-    reward_PN: list[list[Fraction]]
-    score_PN: list[list[Fraction]]
-    signals: dict[str, list[list[Fraction]]]
-    params: dict[str, Fraction] = field(default_factory=dict)  # whole parameters that are not at their default
-    moment: Moment | None = None
-    seed: int = 0  # of draws
-    after: Case | None = None  # of another step, with the same parameters
-
-    @property
-    def N(self) -> int:
-        return len(self.reward_PN[0])
-
-    @property
-    def of_verdicts(self) -> bool:
-        """Are the rewards the scores, and each 0 or 1?"""
-        alike = self.reward_PN is self.score_PN or self.reward_PN == self.score_PN
-        return alike and all(score in (0, 1) for scores in self.score_PN for score in scores)
-
-    def draws(self, design: Design) -> dict[Draws, list[list[list[int]]]]:
-        """Draws of each `draws:` section from each group: the same for designs that draw as many."""
-        found: dict[Draws, list[list[list[int]]]] = {}
-        for node in design.draws:
-            rng = Random(self.seed)
-            count, size = draw_shape(design, node, self.N, self.moment)
-            found[node] = [
-                [list(range(j * size, (j + 1) * size)) for j in range(count)]
-                if node.consecutive
-                else [sorted(rng.sample(range(self.N), size)) for _ in range(count)]
-                for _ in self.reward_PN
-            ]
-        return found
-
-    def __str__(self) -> str:
-        rows = [f"rewards {_plain(rewards)}" for rewards in self.reward_PN]
-        columns = {"scores": self.score_PN} if self.score_PN != self.reward_PN else {}
-        for name, values_PN in (columns | self.signals).items():
-            rows = [f"{row}, {name} {_plain(values)}" for row, values in zip(rows, values_PN, strict=True)]
-        text = "; ".join(rows) + "".join(f", {name} = {value}" for name, value in self.params.items())
-        if self.moment:
-            text += f", at step {self.moment.step} of {self.moment.total_steps}"
-        return text + (f"; in another step {self.after}" if self.after else "")
-
-
-def _plain(values: Sequence[Fraction]) -> str:
-    return f"[{', '.join(map(real.show, values))}]"
 
 
 class Cases:
@@ -107,30 +55,37 @@ class Cases:
         self.verdicts = verdicts
         self.design, self.designs = design, [design, *others]
         self.rng = Random(design.source.text)
-        read = {name for each in self.designs for name in each.inputs}
         own = {"length", "logprob", "truncated", *design.sections.signals}
-        read |= {name for formula in formulas for name in names(formula) & own}
-        self.signals = sorted(read)
+        claimed = {name for formula in formulas for name in names(formula)}
+        self.signals = sorted({name for each in self.designs for name in each.inputs} | (claimed & own))
         self.verdicts_alone = any(each.counts and not each.graded for each in self.designs)
-        seen = {name for each in self.designs for name in each.signals} | {n for f in formulas for n in names(f)}
-        self.apart = "r" in seen and bool({"score", "correct", "n_pos", "n_neg", "p", "verdict"} & seen)
-        self.pools = pools(self.designs, formulas, self.signals)
-        if self.verdicts_alone:
-            self.pools["score"] = Pool([Fraction(0), Fraction(1)], [])
-        elif not self.apart:  # scores decide who is correct, if anything; rewards are scores
-            both = [self.pools["score"], self.pools["r"]]
-            near, columns = ([*getattr(both[0], x), *getattr(both[1], x)] for x in ("near", "columns"))
-            joint = Pool(both[1].usual, list(dict.fromkeys(near)), columns)
-            self.pools["score"] = self.pools["r"] = joint
-        over_batch = any(each.reads_batch for each in self.designs) or any(map(reads_batch, formulas))
-        written = numbers([each.advantage for each in self.designs])
-        reads_P = any("P" in names(each.advantage) for each in self.designs)
-        self.batches = list(BATCHES if over_batch else (1,))
-        whole = [int(P) for P in written if P.denominator == 1 and 1 <= P < MOST_LARGE]
-        self.many = sorted({P + by for P in whole for by in (0, 1, -1) if reads_P and P + by > 0})
+        read = {name for each in self.designs for name in each.signals} | claimed
+        self.apart = "r" in read and bool({"score", "correct", "n_pos", "n_neg", "p", "verdict"} & read)
+        self.pools = self._pools(formulas)
+        self.batches, self.many = self._batches(formulas)
         self.whole = [p.name for p in design.params.values() if p.is_count and p.name not in fixed]
         self.points = self._points()
         self.sizes = self._sizes(sizes, formulas)
+
+    def _pools(self, formulas: Sequence[Node]) -> dict[str, Pool]:
+        """What to try for each column; one pool for rewards and scores, where they need not be told apart."""
+        found = pools(self.designs, formulas, self.signals)
+        if self.verdicts_alone:
+            return found | {"score": Pool([Fraction(0), Fraction(1)], [])}
+        if self.apart:
+            return found
+        score, r = found["score"], found["r"]
+        joint = Pool(r.usual, list(dict.fromkeys([*score.near, *r.near])), [*score.columns, *r.columns])
+        return found | {"score": joint, "r": joint}
+
+    def _batches(self, formulas: Sequence[Node]) -> tuple[list[int], list[int]]:
+        """How many groups a batch has; and numbers of them that a formula compares P with, and both sides of them."""
+        over_batch = any(each.reads_batch for each in self.designs) or any(map(reads_batch, formulas))
+        if not any("P" in names(each.advantage) for each in self.designs):
+            return list(BATCHES if over_batch else (1,)), []
+        written = [P for P in numbers([each.advantage for each in self.designs]) if P.denominator == 1]
+        many = {int(P) + by for P in written for by in (-1, 0, 1) if 1 <= P < MOST_LARGE and P + by > 0}
+        return list(BATCHES), sorted(many)
 
     def _points(self) -> list[Moment | None]:
         if not any(other.clock for other in self.designs[1:]):
@@ -163,7 +118,9 @@ class Cases:
     # ── The order ───────────────────────────────────────────────────────────
 
     def __iter__(self) -> Iterator[Case]:
-        made = itertools.chain(self._verdicts(), self._near(), self._extreme(), self._settled(), self._timed(), self._random())
+        made = itertools.chain(
+            self._verdicts(), self._near(), self._extreme(), self._settled(), self._timed(), self._random()
+        )
         return itertools.chain.from_iterable(self._drawn(case) for case in made)
 
     def _drawn(self, case: Case) -> Iterator[Case]:
@@ -193,7 +150,7 @@ class Cases:
 
     def _near(self) -> Iterator[Case]:
         """Each number at one answer, the others having another; and at all."""
-        small = [N for N in self.sizes if N <= SMALL[-1]] or list(self.sizes)[:1]
+        small = [N for N in self.sizes if SMALL[-1] >= N] or list(self.sizes)[:1]
         for name in self._columns() if small else []:
             for value in self.pools[name].all:
                 for everywhere in (False, True):
@@ -234,7 +191,7 @@ class Cases:
     def _settled(self) -> Iterator[Case]:
         for N, settings in self.sizes.items():
             for params in settings if len(settings) > 1 else []:
-                for _ in range(2 if N <= SMALL[-1] else 1):
+                for _ in range(2 if SMALL[-1] >= N else 1):
                     yield self._case(N, 1, params, *self._rewards(N, 1))
 
     def _timed(self) -> Iterator[Case]:
@@ -244,7 +201,7 @@ class Cases:
                 yield replace(self._case(N, 1, self._one_of(N), *self._rewards(N, 1)), moment=moment)
 
     def _random(self) -> Iterator[Case]:
-        small = [N for N in self.sizes if N <= SMALL[-1]] or list(self.sizes)[:1]
+        small = [N for N in self.sizes if SMALL[-1] >= N] or list(self.sizes)[:1]
         for N in [self.rng.choice(small) for _ in range(RANDOM_SMALL)] if small else []:
             P = self.rng.choice(self.batches)
             yield self._case(N, P, self._one_of(N), *self._rewards(N, P))

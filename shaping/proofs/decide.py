@@ -76,10 +76,7 @@ def decide(design: Design, claims: Sequence[Claim], up_to: int = UP_TO, most: in
         if (claim not in found or found[claim].holds) and _goes_beyond(design, claim, others.get(claim))
     ]
     _attempt(left, found, lambda: found.update(_searched(design, left, others, found, most)))
-    return [
-        replace(found[claim], unseen=tuple(_unseen(design, claim, others.get(claim))))
-        for claim in claims
-    ]
+    return [replace(found[claim], unseen=tuple(_unseen(design, claim, others.get(claim)))) for claim in claims]
 
 
 def _attempt(claims: Sequence[Claim], found: dict[Claim, Verdict], part: Callable[[], None]) -> None:
@@ -138,7 +135,9 @@ def _proof(design: Design, claim: Claim, other: Design | None) -> str | None:
         return None
 
 
-def _exhausted(design: Design, claims: Sequence[Claim], others: dict[Claim, Design], up_to: int) -> dict[Claim, Verdict]:
+def _exhausted(
+    design: Design, claims: Sequence[Claim], others: dict[Claim, Design], up_to: int
+) -> dict[Claim, Verdict]:
     outcomes = exhaust(design, claims, others, up_to)
     return {claim: Verdict(claim, how, over) for claim, (how, over) in outcomes.items()}
 

@@ -13,7 +13,7 @@ from shaping.design import Design
 from shaping.errors import DesignError, located
 from shaping.groups.exact import refuse_other_scores
 from shaping.groups.rows import Row, rows, settings
-from shaping.proofs.claims import RELATIONS, Claim
+from shaping.proofs.claims import Claim
 from shaping.proofs.rules import could_break, on_row
 from shaping.proofs.values import sizes_written
 from shaping.real import Unusable

@@ -17,7 +17,8 @@ from shaping.design import Design, Moment, with_params
 from shaping.errors import DesignError, located
 from shaping.groups import exact
 from shaping.groups.rows import in_range
-from shaping.proofs.cases import Case, Cases
+from shaping.proofs.case import Case
+from shaping.proofs.cases import Cases
 from shaping.proofs.claims import OF_RIGHT_AND_WRONG, Claim
 from shaping.proofs.rules import other_params
 from shaping.proofs.shrink import smallest
@@ -50,7 +51,9 @@ class Outcome:
         return f"groups of {sizes} answers"
 
 
-def search(design: Design, claims: Sequence[Claim], others: Mapping[Claim, Design], most: int = 0) -> dict[Claim, Outcome]:
+def search(
+    design: Design, claims: Sequence[Claim], others: Mapping[Claim, Design], most: int = 0
+) -> dict[Claim, Outcome]:
     """An outcome for each claim. `most`: of so many batches at most."""
     found = {claim: Outcome() for claim in claims}
     together: dict[tuple, list[Claim]] = {}
@@ -62,7 +65,7 @@ def search(design: Design, claims: Sequence[Claim], others: Mapping[Claim, Desig
         for setting in product(*values.values()):
             fixed = dict(zip(values, setting, strict=True))
             _search(with_params(design, fixed), group, others, found, fixed, sizes, most)
-    for claim, outcome in found.items():
+    for outcome in found.values():
         if not outcome.sizes and not outcome.closed:
             outcome.undecided = "`when` leaves no group to look at: the ranges forbid it"
     return found
@@ -185,9 +188,7 @@ class _Batches:
         except (DesignError, Undefined, Unusable, OverflowError):
             return None
 
-    def compared(
-        self, claim: Claim, case: Case, other: Design, factor: Real | None
-    ) -> tuple[str | None, Real | None]:
+    def compared(self, claim: Claim, case: Case, other: Design, factor: Real | None) -> tuple[str | None, Real | None]:
         """What breaks a claim about two designs, and the factor between them."""
         design = self.with_whole(tuple(case.params.items()))
         names = design.constants(None) | {"N": Fraction(case.N)}
@@ -212,7 +213,10 @@ def answers(design: Design, case: Case) -> list[Answers] | None:
             groups, kinds_PN = exact.groups_of(
                 design, case.reward_PN, case.score_PN, signals, case.draws(design), case.moment
             )
-            values = [[group.value(design.advantage, kind) for kind in kinds] for group, kinds in zip(groups, kinds_PN, strict=True)]
+            values = [
+                [group.value(design.advantage, kind) for kind in kinds]
+                for group, kinds in zip(groups, kinds_PN, strict=True)
+            ]
     except (Unusable, TooMuch, OverflowError):
         return None
     except Undefined as error:

@@ -1,6 +1,6 @@
 """A counterexample → a smaller one: fewer groups, fewer answers, smaller parameters, simpler numbers.
 
-Two ways in turn, until neither helps: one thing less or simpler in it; and groups of fewer answers, made of its numbers.
+Two ways in turn, until neither helps: one thing less or simpler in it; and groups of fewer answers with its numbers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from dataclasses import replace
 from fractions import Fraction
 from random import Random
 
-from shaping.proofs.cases import Case, Cases
+from shaping.proofs.case import Case
+from shaping.proofs.cases import Cases
 from shaping.proofs.values import takes
 
 Fails = Callable[[Case], str | None]  # how a case breaks the claim; None if it does not

@@ -29,7 +29,6 @@ from shaping.real.numbers import (
 )
 from shaping.work import counted_calls, is_bounded, spend, spent
 
-
 MAX_EXPONENT = 256  # of an exponential or a power that sympy is asked about
 CLOSE = Fraction(1, 1 << 200)  # an enclosure that is narrower asks whether the number is a simpler one
 _TOO_LARGE = "a value too large or too small to compute with"

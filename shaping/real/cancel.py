@@ -352,4 +352,4 @@ def _of_whole(n: int) -> list[tuple[int, int]]:
         if e:
             found.append((p, e))
         p += 1 + p % 2
-    return found + [(n, 1)] if n > 1 else found
+    return [*found, (n, 1)] if n > 1 else found

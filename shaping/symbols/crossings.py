@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 
 import mpmath
 import sympy
@@ -35,9 +36,8 @@ def crossings(value: sympy.Expr, interval: tuple[sympy.Expr, sympy.Expr]) -> tup
     top, bottom = sympy.fraction(sympy.together(of_p))
     if top.is_polynomial(P) and bottom.is_polynomial(P):
         polynomial = sympy.Poly(top * bottom, P)
-        if polynomial.domain.is_ZZ or polynomial.domain.is_QQ:
-            if polynomial.degree() <= MAX_DEGREE:
-                return _of_polynomial(polynomial, interval)
+        if (polynomial.domain.is_ZZ or polynomial.domain.is_QQ) and polynomial.degree() <= MAX_DEGREE:
+            return _of_polynomial(polynomial, interval)
     return _searched(sympy.lambdify(P, of_p, "mpmath"), interval)
 
 
@@ -62,7 +62,7 @@ def _searched(function: Callable, interval: tuple[sympy.Expr, sympy.Expr]) -> tu
         signs = [sign(share) for share in shares]
         there = [(share, s) for share, s in zip(shares, signs, strict=True) if s]
         found = []
-        for (a, before), (b, after) in zip(there, there[1:], strict=False):
+        for (a, before), (b, after) in pairwise(there):
             if before == after:
                 continue
             for _ in range(4 * DIGITS):

@@ -164,9 +164,8 @@ def fails(found: Sequence[Use], conditions: Sequence[str]) -> list[str]:
     for text in conditions:
         match = FAIL_ON.fullmatch(text.strip())
         if not match or match[1] not in COLUMNS:
-            raise DesignError(
-                f"{argument('fail_on')} {text}: write {', '.join(COLUMNS[:3])} ..., then < or > and a number: silent>0.5"
-            )
+            names = f"{', '.join(COLUMNS[:3])} ..."
+            raise DesignError(f"{argument('fail_on')} {text}: write {names}, then < or > and a number: silent>0.5")
         for each in found:
             value = getattr(each, match[1])
             if value > float(match[3]) if match[2] == ">" else value < float(match[3]):

@@ -162,7 +162,9 @@ def _train(
             advantage_RN = _advantage(design, answers, P, step, steps)
             policies[i] = population.step(policies[i], answers.way_RN, advantage_RN, lr * scale_DT[i, step].item())
             if not policies[i].sum().isfinite():
-                raise DesignError(f"{argument('lr')} {lr:g}: design {design.name!r} left the range of floats at step {step}")
+                raise DesignError(
+                    f"{argument('lr')} {lr:g}: design {design.name!r} left the range of floats at step {step}"
+                )
         found.append([population.measure(log_pi_RA, k) for log_pi_RA in policies])
     at_DT = list(zip(*found, strict=True))
     return scale_DT, {

@@ -136,9 +136,7 @@ def _claims(texts: list[str], judged: list[Judgement] | None) -> list[dict]:
             raise DesignError(each.error)
     if judged is None:
         return [{"text": text} for text in texts]
-    return [
-        {"text": each.claim, "verdict": each.word, "over": _scope(each), "error": each.error} for each in judged
-    ]
+    return [{"text": each.claim, "verdict": each.word, "over": _scope(each), "error": each.error} for each in judged]
 
 
 def _scope(judged: Judgement) -> str:
