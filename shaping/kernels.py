@@ -102,6 +102,21 @@ def std_of_centred(centred_PN: Tensor, *, ddof: int) -> Tensor:
     return _no_value_if_infinite(norm / math.sqrt(max(size - ddof, 1)))  # of too few it is not read: see fewer_than
 
 
+def alike(x_1P: Tensor, where_1P: Tensor | None = None) -> Tensor:
+    """Values that are equal up to rounding are equal: all of them the first, where they are four units apart or less.
+
+    >>> alike(torch.tensor([[1 / 3, 1 - 2 / 3, 1 / 3]], dtype=torch.float64)).unique().numel()
+    1
+    """
+    there = torch.isfinite(x_1P) if where_1P is None else where_1P
+    if not x_1P.shape[-1]:
+        return x_1P
+    low, high = (torch.where(there, x_1P, end) for end in (torch.inf, -torch.inf))
+    least, most = low.amin(-1, keepdim=True), high.amax(-1, keepdim=True)
+    near = most - least <= 4 * torch.finfo(x_1P.dtype).eps * torch.maximum(least.abs(), most.abs())
+    return torch.where(near & there, least, x_1P)
+
+
 def _no_value_if_infinite(x_P1: Tensor) -> Tensor:
     """NaN for infinity: values whose squares leave the floats must not become 0 by being divided by it."""
     return x_P1 + (x_P1 - x_P1)

@@ -54,7 +54,9 @@ def evaluated(
         same, reward_PN = score_PN is reward_PN, torch.where(present_PN, reward_PN, 0)
         score_PN = reward_PN if same else torch.where(present_PN, score_PN, 0)
         signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in design.inputs}
-    dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), torch.float32)
+    # Means of groups that float32 rounds apart are no two rates: where groups are compared it is done in float64.
+    least = torch.float64 if design.compares_groups else torch.float32
+    dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), least)
     ragged = present_PN is not None and not present_PN.all()
     given = design, reward_PN, what, score_PN, signal_PN
     if of_each_group(design) and not ragged:

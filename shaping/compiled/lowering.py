@@ -252,6 +252,8 @@ class Lowering(Graph):
                 selected, undefined = self.without(undefined, selected, shape), None
             value = self.call(kernels.as_one_group, value)
             selected = selected and self.call(kernels.as_one_group, selected)
+            if node.of == GROUP and row.name in ("std", "var"):
+                value = self.call(kernels.alike, value, *([selected] if selected is not None else []))
         lost = self.lost_of_reduced(node, (inner, shape), where, counted, selected)
         undefined = undefined and self.call(torch.any, undefined, -1, True)
         if row.each:  # a value for each, and so none for one that has none
