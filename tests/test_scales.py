@@ -44,7 +44,9 @@ def test_a_design_is_right_to_five_digits_wherever_rewards_lie_or_refuses_them(n
             given = signals(design, rng)
             rewards = torch.tensor([[offset + scale * rng.random() for _ in range(N)] for _ in range(P)])
             rewards[0] = torch.tensor([offset, offset + scale] * (N // 2))  # many alike
-            scores = torch.tensor([[float(rng.randrange(2)) for _ in range(N)] for _ in range(P)]) if judged else rewards
+            scores = (
+                torch.tensor([[float(rng.randrange(2)) for _ in range(N)] for _ in range(P)]) if judged else rewards
+            )
             rewards = rewards if "r" in design.signals else scores
             try:
                 found = design(rewards, scores, **given, **moment)

@@ -29,7 +29,9 @@ FINITE, ANYTHING = May(), May(True, True)
 
 @dataclass
 class Hazards:
-    has_value: Callable[[Apply], bool]  # is an operation known to have a value, so that nobody looks for a divisor of 0?
+    has_value: Callable[
+        [Apply], bool
+    ]  # is an operation known to have a value, so that nobody looks for a divisor of 0?
     known: dict[Node, May] = field(default_factory=dict)
 
     def of(self, node: Node) -> May:

@@ -20,8 +20,9 @@ from shaping.compiled.looked_up import Table, columns_read, looks_up, may_hold, 
 from shaping.compiled.lower import lowered, lowered_inputs
 from shaping.compiled.tokens import token_inputs
 from shaping.design import Design, Moment
+from shaping.language.nodes import Name, Node
 
-PIECE = 1 << 17  # answers: half a megabyte of float32, several of which fit a core's cache
+PIECE = 1 << 18  # answers: a megabyte of float32; smaller pieces cost more calls than the cache saves
 MAX_WORKERS = 16  # Python starts every call of torch by itself, so that more of them would wait for each other
 
 
@@ -35,8 +36,9 @@ def in_pieces(
     """
     (P, N), device = reward_PN.shape, reward_PN.device
     lowered(design, N, dtype, device, moment)  # a design that cannot be computed is one where there are no groups too
-    number = 1 if design.token is None else 1 + len(token_inputs(design, N, moment))
-    out = tuple(torch.empty((P, N), dtype=reward_PN.dtype, device=device) for _ in range(number))
+    advantage_PN = torch.empty((P, N), dtype=reward_PN.dtype, device=device)
+    read = [] if design.token is None else token_inputs(design, N, moment)
+    out = (advantage_PN, *(advantage_PN if _is_advantage(node) else torch.empty_like(advantage_PN) for node in read))
     work = _Work(design, N, dtype, device, moment)
     rows = max(1, PIECE // N) if device.type == "cpu" else max(1, P)
     threads = torch.get_num_threads() if device.type == "cpu" else 1
@@ -54,6 +56,10 @@ def in_pieces(
         return True
 
     return out, share(0, P) if workers < 2 else _each_by_itself(share, shares, threads)
+
+
+def _is_advantage(node: Node) -> bool:
+    return isinstance(node, Name) and node.name == "A"
 
 
 def _each_by_itself(share: Callable[[int, int], bool], shares: list[tuple[int, int]], threads: int) -> bool:
@@ -129,7 +135,8 @@ class _Work:
         self, reward_PN: Tensor, score_PN: Tensor, verdict_PN: Tensor, out: tuple[Tensor, ...], spare_PN: Tensor
     ) -> bool:
         advantage_PN = self.table().function(verdict_PN, *self.memory(out, spare_PN))
-        return self.given(out, self.and_read(reward_PN, score_PN, advantage_PN), computed=len(out) > 1)
+        more = any(each.data_ptr() != out[0].data_ptr() for each in out)
+        return self.given(out, self.and_read(reward_PN, score_PN, advantage_PN), computed=more)
 
     def and_read(self, reward_PN: Tensor, score_PN: Tensor, advantage_PN: Tensor) -> tuple[Tensor, ...]:
         """The advantages, and what a `token:` section reads of such answers."""
