@@ -11,7 +11,7 @@ import shaping
 from shaping import kernels, real
 from shaping.compiled import pieces
 from shaping.compiled.apply import evaluated, token_advantage
-from shaping.compiled.looked_up import at_once, looks_up
+from shaping.compiled.looked_up import looks_up, table
 from shaping.errors import DesignError, RewardError
 from shaping.groups import exact
 
@@ -75,17 +75,15 @@ def test_other_groups_beside_it_change_no_bit(name):
 
 
 @every_such
-def test_as_one_function_it_is_the_same_and_torch_compile_takes_it(name):
+def test_the_table_is_one_function_that_torch_compile_takes_whole(name):
     made = fitting(name, 4)
     moment = made.moment(3, 10) if made.clock else None
     groups = every_group(4)
-    if not made.counts:
-        groups = torch.cat((groups, torch.rand(5, 4, generator=torch.Generator().manual_seed(0))))
-    function = at_once(made, 4, torch.float32, groups.device, moment)
-    expected = credit(made, {"reward_PN": groups})
+    known = table(made, 4, torch.float32, groups.device, moment)
+    assert known.known_n is None
     torch._dynamo.reset()
-    assert torch.allclose(function(groups, groups), expected)
-    assert torch.allclose(torch.compile(function, backend="eager")(groups, groups), expected)
+    compiled = torch.compile(known.function, backend="eager", fullgraph=True)
+    assert torch.allclose(compiled(groups), credit(made, {"reward_PN": groups}))
 
 
 def test_what_is_almost_0_or_1_is_computed():

@@ -6,7 +6,8 @@ Everything is a ratio from one run on one device, of medians:
               there already
     checked   the design as a trainer calls it, against the same: with that and with the checks of rewards, and with
               groups of verdicts looked up
-    compiled  the function, with groups of verdicts looked up, under torch.compile, with --compile
+    compiled  what such rewards go through, without the checks, under torch.compile, with --compile: the function, or
+              the table of groups of verdicts
     by hand   against the same formula as one would write it in torch
     loop      how many times slower a Python loop over the prompts is, for 1,024 groups of 16: the answers of one
               prompt are picked from the batch, computed (by hand where there is a column for it) and put back
@@ -27,7 +28,7 @@ from torch import Tensor
 import shaping
 from shaping.compiled import lower
 from shaping.compiled.apply import drawn
-from shaping.compiled.looked_up import at_once
+from shaping.compiled.looked_up import looks_up, table
 from shaping.design import Design
 
 N = 16
@@ -103,8 +104,10 @@ def bench(files: list[str], prompts: int, compile_too: bool, rewards: str = "ver
         row = [_ratio(alone, copy), _ratio(partial(_called, design, *batch), copy)]
         if compile_too:
             torch._dynamo.reset()
-            whole = at_once(design, N, torch.float32, reward_PN.device, moment)
-            row.append(_ratio(partial(torch.compile(whole), *batch), copy))
+            through = alone
+            if looks_up(design) and rewards == "verdicts":
+                through = partial(table(design, N, torch.float32, device, moment).function, reward_PN)
+            row.append(_ratio(partial(torch.compile(through.func), *through.args), copy))
         row.append(_ratio(alone, partial(by_hand, reward_PN)) if by_hand else float("nan"))
         small = _batch(design, _rewards(LOOPED, device, rewards))
         looped = partial(_loop, by_hand or function, small[:1] if by_hand else small)

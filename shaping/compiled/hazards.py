@@ -1,6 +1,6 @@
 """Which formulas may leave the range of floats, whatever finite numbers they are given: become infinite, or no number.
 
-An infinity is mostly right: 1 / exp(100) is 0 to all digits there are, and exp(100) > 5. What is no number, inf - inf or
+An infinity is mostly right: 1 / exp(100) is 0 to all digits there are, exp(100) > 5. What is no number, inf - inf or
 0 / 0 of what float32 made 0, is not: a comparison takes it for false, `sign` for 0, `rank` for the largest. Where that
 may be, the compiled function looks (lowering.py); elsewhere it costs nothing.
 """

@@ -7,7 +7,7 @@ stands beside it in the batch changes no bit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,6 @@ from torch import Tensor, fx
 
 from shaping import kernels
 from shaping.compiled.counted import verdict_columns
-from shaping.compiled.lower import lowered
 from shaping.compiled.lowering import Lowering
 from shaping.design import Design, Moment
 
@@ -70,30 +69,6 @@ def table(
     known = [right == right for right, _ in zip(*columns, strict=True)]
     module = Lowering(design, N, dtype, moment).verdicts_module(columns).to(device)
     return Table(module, None if all(known) else torch.tensor(known, device=device))
-
-
-def at_once(
-    design: Design, N: int, dtype: torch.dtype, device: torch.device | str, moment: Moment | None
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """The design for a whole batch, without a look at what rewards are: reward_PN, score_PN → advantage_PN.
-
-    torch.compile makes one pass of it where all groups are groups of verdicts.
-    """
-    function = lowered(design, N, dtype, device, moment)
-    if not looks_up(design):
-        return function
-    known = table(design, N, dtype, device, moment)
-
-    def advantages(reward_PN: Tensor, score_PN: Tensor) -> Tensor:
-        read = columns_read(design, reward_PN, score_PN)
-        holds_P1 = known.holds(read).unsqueeze(-1)
-        looked_up_PN = known.function(torch.where(holds_P1, read[0], 0))
-        if bool(holds_P1.all()):
-            return looked_up_PN
-        computed = function(reward_PN, score_PN)
-        return torch.where(holds_P1, looked_up_PN, computed[0] if isinstance(computed, tuple) else computed)
-
-    return advantages
 
 
 def may_hold(x_PN: Tensor) -> Tensor:
