@@ -10,6 +10,7 @@ import pytest
 import torch
 from samples import CONFIGS, fitting
 
+import shaping
 from shaping import real
 from shaping.errors import DesignError, RewardError
 from shaping.groups import exact
@@ -67,3 +68,18 @@ def test_a_design_is_right_to_five_digits_wherever_rewards_lie_or_refuses_them(n
                 assert (got - want).abs().max().item() <= DIGITS * size, (offset, scale, got, want)
             right += 1
     assert right >= 15, (right, refused)  # some refuse rewards below 0, or what is too large for their squares
+
+
+def test_bnpo_where_the_means_of_groups_lie_close_together():
+    # float32 makes the density 0 / 0 here; the exact weights are below 1
+    design = shaping.load(CONFIGS / "bnpo.yaml")
+    rewards = 0.4 + 0.2 * torch.rand(128, 8, generator=torch.Generator().manual_seed(0))
+    assert 0.01 < design(rewards).abs().max() < 0.1
+    # one of three right in both groups: 1/3 in whichever order it is added up, and nothing can be fitted
+    assert design(torch.tensor([[1.0, 0, 0], [0, 1, 0]])).tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
+def test_rs_grpo_far_below_zero():
+    # exp(2 * -51) is 4e-45, two bits of float32; from the best answer on they are exp(-1.4) to 1
+    got = shaping.load(CONFIGS / "rs_grpo.yaml")(torch.tensor([[-51.0, -50.9, -50.5, -50.3]]))
+    torch.testing.assert_close(got, torch.tensor([[-0.277651, -0.228424, 0.104406, 0.401669]]), atol=2e-6, rtol=0)
