@@ -31,10 +31,6 @@ DOMAIN = {"maxrl": NOT_NEGATIVE, "unlikeliness": NOT_NEGATIVE, "bnpo": UNIT, "a_
 # Designs that mean to: a new one is put here on purpose, not by accident.
 PUSHES_CONSTANT_GROUPS = {"psr", "nsr", "w_reinforce", "pkpo", "pkpo_loo", "ngrpo", "reinforce_pp_baseline"}
 
-# Divides by a density fitted to the variance of the batch's success rates: where rounding alone makes that variance,
-# float32 and float64 rightly disagree, and float16 cannot hold the peak.
-ILL_CONDITIONED = {"bnpo"}
-
 data = st.data()
 
 
@@ -172,7 +168,7 @@ def test_a_design_that_looks_at_other_groups_is_seen_to(name):
     assert not close(given.map(lambda x: x[:2]).credit(name), given.credit(name)[:2])
 
 
-@pytest.mark.parametrize("name", sorted(set(DESIGNS) - ILL_CONDITIONED))
+@every_design
 @given(data=data)
 def test_float32_is_close_to_float64(name, data):
     given = batch(data, name, P=2, dtype=torch.float32)
@@ -181,7 +177,7 @@ def test_float32_is_close_to_float64(name, data):
     assert close(single.double(), given.map(torch.Tensor.double).credit(name), digits=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted(set(DESIGNS) - ILL_CONDITIONED))
+@every_design
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @given(data=data)
 def test_half_precision_comes_back_as_half_precision_of_the_float32_result(name, dtype, data):
