@@ -59,10 +59,17 @@ def _stirling(a: fx.Node | float, b: fx.Node | float) -> Form | None:
     if not (_calls(a, operator.sub) and _calls(a.args[0], torch.lgamma) and a.args[0].args == (b,)):
         return None
     factors = a.args[1].args if _calls(a.args[1], operator.mul) else ()
-    if len(factors) == 2 and _calls(factors[1], torch.log) and factors[1].args == (b,):
+    if len(factors) == 2 and _is_logarithm(factors[1], b):
         if _calls(factors[0], operator.sub) and factors[0].args == (b, 0.5):
             return kernels.stirling_rest, (b,), {}
     return None
+
+
+def _is_logarithm(node: fx.Node | float, x: fx.Node | float) -> bool:
+    if _calls(node, torch.log):
+        return node.args == (x,)
+    form = _logarithm(x) if isinstance(x, fx.Node) else None
+    return form is not None and isinstance(node, fx.Node) and (node.target, node.args) == form[:2]
 
 
 def _calls(node: fx.Node | float, function: Callable) -> bool:

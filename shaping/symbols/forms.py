@@ -221,6 +221,9 @@ class Form:
                 return total
             case "mean":
                 return total / N
+            case "min" | "max":
+                there = [value for value, count in ((right, c), (wrong, d)) if count != 0]
+                return _extreme(there, 1 if row == "max" else -1)
             case "var" | "std" if sign_of(N - options["ddof"]) != 1:
                 raise NoForm("fewer values than ddof")
             case "var":
