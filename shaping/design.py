@@ -21,7 +21,7 @@ from shaping.language.evaluate import constant
 from shaping.language.nodes import Draws, Name, Named, Node, Reduce, parts, walk
 from shaping.language.params import Bound, Param
 from shaping.language.sections import Sections, read_design
-from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, GROUP, SIGNALS, TIME
+from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, SIGNALS, TIME
 from shaping.work import bounded
 
 if TYPE_CHECKING:
@@ -128,14 +128,6 @@ class Design:
     def reads_batch(self) -> bool:
         """Does what a group gets depend on the other groups?"""
         return any(node.scope == BATCH or (isinstance(node, Reduce) and node.over == BATCH) for node in self.nodes)
-
-    @cached_property
-    def compares_groups(self) -> bool:
-        """Does it compare what it computed of groups, such as their means, which rounding alone would tell apart?"""
-        return any(
-            isinstance(node, Reduce) and node.over == BATCH and node.of == GROUP and not node.operand.counted
-            for node in self.nodes
-        )
 
     @cached_property
     def clock(self) -> tuple[Node, ...]:

@@ -47,8 +47,18 @@ def mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     >>> mean(torch.tensor([[1., 2., 9.]]), torch.tensor([[True, True, False]]))
     tensor([[1.5000]])
     """
+    if x_PN.dtype == torch.float64:
+        return _mean_of_wide(x_PN, where_PN)
     start_P1 = _start(x_PN, where_PN)
     return start_P1 + _mean(x_PN - start_P1, where_PN)
+
+
+def _mean_of_wide(x_PN: Tensor, where_PN: Tensor | None) -> Tensor:
+    """Without a value to count from: numbers that were float32 add up without rounding, so that groups of equal sums
+    have equal means, whichever answer stands first. Of a constant group it is the constant.
+    """
+    mean_P1 = _no_value_if_infinite(_mean(x_PN, where_PN))
+    return torch.where(mean_P1.isnan(), mean_P1, mean_P1.clamp(least(x_PN, where_PN), most(x_PN, where_PN)))
 
 
 def centred(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
@@ -102,24 +112,20 @@ def std_of_centred(centred_PN: Tensor, *, ddof: int) -> Tensor:
     return _no_value_if_infinite(norm / math.sqrt(max(size - ddof, 1)))  # of too few it is not read: see fewer_than
 
 
-def alike(x_1P: Tensor, where_1P: Tensor | None = None) -> Tensor:
-    """Values that are equal up to rounding are equal: all of them the first, where they are four units apart or less.
-
-    >>> alike(torch.tensor([[1 / 3, 1 - 2 / 3, 1 / 3]], dtype=torch.float64)).unique().numel()
-    1
-    """
-    there = torch.isfinite(x_1P) if where_1P is None else where_1P
-    if not x_1P.shape[-1]:
-        return x_1P
-    low, high = (torch.where(there, x_1P, end) for end in (torch.inf, -torch.inf))
-    least, most = low.amin(-1, keepdim=True), high.amax(-1, keepdim=True)
-    near = most - least <= 4 * torch.finfo(x_1P.dtype).eps * torch.maximum(least.abs(), most.abs())
-    return torch.where(near & there, least, x_1P)
-
-
 def _no_value_if_infinite(x_P1: Tensor) -> Tensor:
     """NaN for infinity: values whose squares leave the floats must not become 0 by being divided by it."""
     return x_P1 + (x_P1 - x_P1)
+
+
+def beyond_rounding(spread_P1: Tensor, x_PN: Tensor, power: int, where_PN: Tensor | None = None) -> Tensor:
+    """0 where the spread is no larger than rounding makes of equal values; `power` 2 if it is a variance.
+
+    >>> third = torch.tensor([[1 / 3, 1 / 3 + 1e-16]], dtype=torch.float64)
+    >>> beyond_rounding(std_of_centred(centred(third), ddof=0), third, 1) == 0
+    tensor([[True]])
+    """
+    size_P1 = most(x_PN.abs(), where_PN)
+    return torch.where(spread_P1 <= (8 * torch.finfo(x_PN.dtype).eps * size_P1) ** power, 0, spread_P1)
 
 
 def least(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
@@ -171,6 +177,16 @@ def others_mean(x_PN: Tensor, where_PN: Tensor | None = None) -> Tensor:
     return start_P1 + (_sum(shifted_PN) - shifted_PN) / (_size(x_PN, where_PN) - 1).clamp(min=1)
 
 
+def above_others(x_PN: Tensor) -> Tensor:
+    """x - others_mean(x), = (x - mean(x)) N / (N - 1); of values far from 0 nothing is rounded away.
+
+    >>> above_others(torch.tensor([[10_001., 10_000., 10_000.]]))
+    tensor([[ 1.0000, -0.5000, -0.5000]])
+    """
+    size = x_PN.shape[-1]
+    return centred(x_PN) * (size / max(size - 1, 1))
+
+
 # ── Maxima over draws of k answers: weights of the sorted values (lowering.py makes them, exactly) ──
 
 
@@ -193,6 +209,28 @@ def max_without(x_PN: Tensor, below_N: Tensor, above_N: Tensor, where_PN: Tensor
     below_PN = below_N * sorted_PN
     value_PN = below_PN.cumsum(-1) - below_PN + _sum_after(above_N * sorted_PN)
     return most_P1 + torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
+
+
+def raise_of_max(
+    x_PN: Tensor,
+    own_N: Tensor,
+    above_N: Tensor,
+    below_N: Tensor,
+    others_above_N: Tensor,
+    where_PN: Tensor | None = None,
+) -> Tensor:
+    """`max_with` less `max_without`: where both count the same answers above, these cancel to the last bit.
+
+    >>> ones = torch.ones(3)  # of draws of all three: only the largest raises the maximum, by 10002 - 10001
+    >>> last, second = torch.tensor([0., 0., 1.]), torch.tensor([0., 1., 0.])
+    >>> raise_of_max(torch.tensor([[10_002., 10_000., 10_001.]]), last, last, second, last)
+    tensor([[1., 0., 0.]])
+    """
+    _, below_most_PN, order_PN = _sorted(x_PN, where_PN)
+    before_PN = below_N * below_most_PN
+    value_PN = own_N * below_most_PN - (before_PN.cumsum(-1) - before_PN)
+    value_PN = value_PN + _sum_after((above_N - others_above_N) * below_most_PN)
+    return torch.empty_like(value_PN).scatter(-1, order_PN, value_PN)
 
 
 def _sorted(x_PN: Tensor, where_PN: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -289,6 +327,38 @@ _SIMPLE_POWERS = {0.0, 0.5, 1.0, 2.0, 3.0, -0.5, -1.0, -2.0}  # torch multiplies
 def _apart(x: Tensor) -> Tensor:
     """The same values with a gap after each, in memory."""
     return torch.stack((x, x), -1)[..., 0]
+
+
+def missing_of_exp(x: Tensor) -> Tensor:
+    """1 - exp(x).
+
+    >>> missing_of_exp(torch.tensor([-1e-6]))
+    tensor([1.0000e-06])
+    """
+    return torch.expm1(x).neg_()
+
+
+def log_of_rest(x: Tensor) -> Tensor:
+    """log(1 - x).
+
+    >>> log_of_rest(torch.tensor([1e-6]))
+    tensor([-1.0000e-06])
+    """
+    return torch.log1p(-x)
+
+
+def stirling_rest(x: Tensor) -> Tensor:
+    """log_gamma(x) - (x - 1/2) log(x) + x: Stirling's series from 16 up, where it is right to float64's last digits.
+
+    >>> stirling_rest(torch.tensor([1., 1e30]))  # of infinity log(2 pi) / 2
+    tensor([1.0000, 0.9189])
+    """
+    large = x.clamp(min=16)
+    square = large.square().reciprocal()
+    series = ((((square / 1188 - 1 / 1680) * square + 1 / 1260) * square - 1 / 360) * square + 1 / 12) / large
+    small = x.clamp(max=16)
+    direct = torch.lgamma(small) - (small - 0.5) * torch.log(small) + small
+    return torch.where(x >= 16, series + math.log(2 * math.pi) / 2, direct)
 
 
 def sigmoid(x: Tensor) -> Tensor:

@@ -168,7 +168,7 @@ def test_a_design_that_looks_at_other_groups_is_seen_to(name):
     assert not close(given.map(lambda x: x[:2]).credit(name), given.credit(name)[:2])
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@every_design
 @given(data=data)
 def test_float32_is_close_to_float64(name, data):
     given = batch(data, name, P=2, dtype=torch.float32)
@@ -177,7 +177,7 @@ def test_float32_is_close_to_float64(name, data):
     assert close(single.double(), given.map(torch.Tensor.double).credit(name), digits=1e-5)
 
 
-@pytest.mark.parametrize("name", DESIGNS)
+@every_design
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @given(data=data)
 def test_half_precision_comes_back_as_half_precision_of_the_float32_result(name, dtype, data):

@@ -25,6 +25,7 @@ from shaping.compiled.lower import (
 )
 from shaping.compiled.pieces import in_pieces
 from shaping.compiled.tokens import token_inputs
+from shaping.compiled.width import dtype_of
 from shaping.design import Design, Moment
 from shaping.errors import DesignError, RewardError, names_hint
 from shaping.groups.check import draw_shape, usable_sizes
@@ -54,9 +55,7 @@ def evaluated(
         same, reward_PN = score_PN is reward_PN, torch.where(present_PN, reward_PN, 0)
         score_PN = reward_PN if same else torch.where(present_PN, score_PN, 0)
         signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in design.inputs}
-    # Means of groups that float32 rounds apart are no two rates: where groups are compared it is done in float64.
-    least = torch.float64 if design.compares_groups else torch.float32
-    dtype = torch.promote_types(torch.promote_types(reward_PN.dtype, score_PN.dtype), least)
+    dtype = dtype_of(design, reward_PN, score_PN)
     ragged = present_PN is not None and not present_PN.all()
     given = design, reward_PN, what, score_PN, signal_PN
     if of_each_group(design) and not ragged:
@@ -80,7 +79,8 @@ def evaluated(
             return empty_PN if design.token is None else (empty_PN,) * (1 + len(token_inputs(design, N, moment)))
         more = [part for node in design.draws for part in drawn(design, node, columns, moment, seed, step)]
         parts = _parts(function(*columns, *more))
-    parts = tuple(part.to(reward_PN.dtype) for part in parts)
+    at_least = torch.promote_types(reward_PN.dtype, torch.float32)  # half precision is that of the float32 result
+    parts = tuple(part.to(at_least).to(reward_PN.dtype) for part in parts)
     for part in parts:
         _refuse_overflow(design, part, reward_PN)
     return parts if design.token is not None else parts[0]

@@ -132,7 +132,8 @@ class Graph:
         """Where x - mean(x) is needed, mean(x) alone is taken from it; `flat` goes where the values are."""
         centred = {node.args: node for node in self.fx.nodes if node.target is kernels.centred and not node.kwargs}
         for node in list(self.fx.nodes):
-            if node.target is kernels.mean and not node.kwargs and node.args in centred:
+            shared = node.target is kernels.mean and not node.kwargs and node.args in centred
+            if shared and self.dtype != torch.float64:  # there the mean itself is the more exact one
                 if node < centred[node.args]:
                     node.prepend(centred[node.args])
                 node.target, node.args = kernels.mean_of_centred, (*node.args, centred[node.args])

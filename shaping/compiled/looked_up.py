@@ -18,12 +18,13 @@ from torch import Tensor, fx
 from shaping import kernels
 from shaping.compiled.counted import verdict_columns
 from shaping.compiled.lowering import Lowering
+from shaping.compiled.width import reads_more
 from shaping.design import Design, Moment
 
 
 def of_each_group(design: Design) -> bool:
     """Do a group's own rewards and scores decide what it gets, and nothing else of the batch?"""
-    return not (design.inputs or design.draws or design.reads_batch)
+    return not (design.draws or reads_more(design))
 
 
 def looks_up(design: Design) -> bool:

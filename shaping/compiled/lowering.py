@@ -20,10 +20,12 @@ import torch
 from torch import fx
 
 from shaping import kernels
+from shaping.compiled.conditioned import conditioned
 from shaping.compiled.counted import Counted
 from shaping.compiled.graph import Graph, Value
 from shaping.compiled.hazards import SORTING, SWALLOWING, Hazards
 from shaping.compiled.tokens import token_formula, token_inputs
+from shaping.compiled.width import reads_more
 from shaping.design import Design, Moment
 from shaping.groups.check import draw_cases, draw_shape
 from shaping.groups.facts import Case
@@ -191,9 +193,9 @@ class Lowering(Graph):
             inputs[0] = self.call(torch.full_like, self.any_signal(), inputs[0])
         if function.undefined and not self.has_value(node):
             undefined = self.either(undefined, self.call(pkgutil.resolve_name(function.undefined), *inputs))
-        if function.infix == "-" and len(inputs) == 2 and self.is_mean_of(inputs[1], inputs[0]):
-            return Value(self.call(kernels.centred, inputs[0], name=name, **inputs[1].kwargs), undefined, lost=lost)
-        result = self.call(pkgutil.resolve_name(function.torch), *inputs, name=name)
+        call = pkgutil.resolve_name(function.torch), inputs, {}
+        kernel, arguments, options = conditioned(function.infix, call[0], inputs) or call
+        result = self.call(kernel, *arguments, name=name, **options)
         return Value(result, undefined, truth=function in _LOGICAL | _COMPARING, lost=lost)
 
     # ── What is no number, and is taken for one ─────────────────────────────
@@ -229,10 +231,6 @@ class Lowering(Graph):
             return number
         return self.call(kernels.choose, value.lost, float("nan"), number, dtype=self.dtype)
 
-    def is_mean_of(self, value: fx.Node | float, operand: fx.Node | float) -> bool:
-        """x - mean(x) stands in most designs; together they are half the work, and lose nothing to rounding."""
-        return isinstance(value, fx.Node) and (value.target, value.args) == (kernels.mean, (operand,))
-
     def has_value(self, node: Apply) -> bool:
         """Is this operation defined for all rewards, wherever its operands are?"""
         return safe(node, self.cases)
@@ -252,8 +250,6 @@ class Lowering(Graph):
                 selected, undefined = self.without(undefined, selected, shape), None
             value = self.call(kernels.as_one_group, value)
             selected = selected and self.call(kernels.as_one_group, selected)
-            if node.of == GROUP and row.name in ("std", "var"):
-                value = self.call(kernels.alike, value, *([selected] if selected is not None else []))
         lost = self.lost_of_reduced(node, (inner, shape), where, counted, selected)
         undefined = undefined and self.call(torch.any, undefined, -1, True)
         if row.each:  # a value for each, and so none for one that has none
@@ -266,7 +262,8 @@ class Lowering(Graph):
             # r - mean(r) stands beside std(r) in most designs: computed once for both.
             centred = self.call(kernels.centred, value)
             kernel = pkgutil.resolve_name(f"{row.torch}_of_centred")
-            return Value(self.call(kernel, centred, name=name, **dict(node.options)), undefined, lost=lost)
+            result = self.call(kernel, centred, name=name, **dict(node.options))
+            return Value(self.beyond_rounding(node, result, value), undefined, lost=lost)
         arguments = []
         for argument in node.arguments:
             undefined = self.either(undefined, self.lower(argument).undefined)
@@ -277,6 +274,8 @@ class Lowering(Graph):
         result = self.call(pkgutil.resolve_name(row.torch), value, *arguments, name=name, **options)
         if row.each and node.over == BATCH:
             result = self.call(kernels.as_groups, result, shape)
+        if row.name in ("std", "var"):
+            result = self.beyond_rounding(node, result, value, **options)
         return Value(result, undefined, lost=lost)
 
     def lost_of_reduced(
@@ -305,6 +304,16 @@ class Lowering(Graph):
                     mask, among = row(mask), among and (among if among is selected else row(among))
                 found = self.either(found, self.call(torch.any, self.both(among, mask), -1, True))
         return found
+
+    def beyond_rounding(self, node: Reduce, spread: fx.Node, value: fx.Node, **options) -> fx.Node:
+        """0 for a spread that rounding alone makes: of success rates that are equal no digit of it is right.
+
+        What is given, such as rewards, was not rounded on the way; and float32 would take true differences for it.
+        """
+        if value in self.signals.values() or not reads_more(self.design):
+            return spread
+        power, where = (1 if node.reduction.name == "std" else 2), options.get("where_PN")
+        return self.call(kernels.beyond_rounding, spread, value, power, *([] if where is None else [where]))
 
     def without(self, undefined: fx.Node, selected: fx.Node | None, shape: fx.Node) -> fx.Node:
         """`selected` without the groups that have no value: one answer without takes its whole group along."""

@@ -221,15 +221,15 @@ class Form:
                 return total
             case "mean":
                 return total / N
+            case "min" | "max":
+                there = [value for value, count in ((right, c), (wrong, d)) if count != 0]
+                return _extreme(there, 1 if row == "max" else -1)
             case "var" | "std" if sign_of(N - options["ddof"]) != 1:
                 raise NoForm("fewer values than ddof")
             case "var":
                 return spread / (N - options["ddof"])
             case "std":
                 return sympy.sqrt(c * d / N / (N - options["ddof"])) * sympy.Abs(right - wrong)
-            case "min" | "max":
-                there = [value for value, count in ((right, c), (wrong, d)) if count != 0]
-                return _extreme(there, 1 if row == "max" else -1)
             case "others_mean":
                 return (total - self.value(node.operand, verdict)) / (N - 1)
         raise NoForm(row)
@@ -245,7 +245,6 @@ _SYMPY: dict[str, Callable[..., Expr]] = {
     "sqrt": lambda a: sympy.sqrt(sympy.factor(sympy.together(a))),
     "log": sympy.log,
     "exp": powers.exp,
-    "tanh": sympy.tanh,
     "abs": sympy.Abs,
 }
 
