@@ -20,6 +20,7 @@ from shaping.proofs.decide import decide
 
 DESIGNS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 EACH = 8  # mutants of a design, drawn with its name for a seed
+BUG = "(shaped - mean(r))"  # of dapo: groups that are cut short add up to less than 0, and nothing noticed it once
 OTHER_NAME = {
     "n_pos": "n_neg",
     "n_neg": "n_pos",
@@ -112,7 +113,9 @@ def test_nearly_every_mutant_of_the_library_is_noticed(capsys):
     noticed, missed = 0, []
     for name in DESIGNS:
         found = list(mutants(name))
-        for what, text in random.Random(name).sample(found, min(EACH, len(found))):
+        chosen = random.Random(name).sample(found, min(EACH, len(found)))
+        chosen += [each for each in found if BUG in each[1] and each not in chosen]
+        for what, text in chosen:
             if notices(name, text):
                 noticed += 1
             else:
@@ -120,7 +123,8 @@ def test_nearly_every_mutant_of_the_library_is_noticed(capsys):
     share = noticed / (noticed + len(missed))
     with capsys.disabled():
         print(f"\nmutants noticed: {noticed} of {noticed + len(missed)}, {share:.1%}")
-    assert noticed > 250 and share >= 0.95, missed
+    assert any(BUG in text for _, text in mutants("dapo"))
+    assert noticed > 250 and share >= 0.98, missed
 
 
 def test_the_design_itself_is_not_noticed():
