@@ -38,6 +38,7 @@ from passk_rlhf import (
     resume,
     reward_time,
     sharing,
+    silent,
     user_code,
     watch,
     watch_actors,
@@ -74,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
 def _told() -> tuple[type[Exception], ...]:
     """Errors whose message is all that the user needs."""
     told = (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF, LaunchError)
-    told += (resume.ResumeError, sharing.UnevenBatch, user_code.UserCodeError)
+    told += (resume.ResumeError, sharing.UnevenBatch, silent.CannotSkip, user_code.UserCodeError)
     settings = sys.modules.get("passk_rlhf.cpu.settings")
     return (*told, settings.UnsupportedOnCPU) if settings else told
 
@@ -101,6 +102,7 @@ class Launch:
         for flag, given, what in (
             ("--advantage-param", self.ours.advantage_param, "sets a parameter of a design"),
             ("--dump-rewards", self.ours.dump_rewards, "keeps what a design is given"),
+            ("--skip-silent-groups", self.ours.skip_silent_groups, "leaves out what a design gives no advantage"),
             ("--reward-timeout", self.ours.reward_timeout != reward_time.DEFAULT, "belongs to a run on a design"),
         ):
             if given and self.design is None:
@@ -200,14 +202,14 @@ class Launch:
         if self.design is not None:
             self.prepare_design(args, goes_on)
         self.prepare_checkpoint(args)
-        for line in user_code.refuse_broken(args, on_cluster=bool(os.environ.get("RAY_ADDRESS"))):
-            say(line)
         if not os.environ.get("RAY_ADDRESS"):  # else they lie where the trainer runs, and it will say the same
             check_folders(args)
         if self.device == "cpu":
             from passk_rlhf.cpu import settings
 
             say(f"no GPU: OpenRLHF runs on the CPU ({', '.join(settings.adapt(args))})")
+        for line in user_code.refuse_broken(args, on_cluster=bool(os.environ.get("RAY_ADDRESS"))):
+            say(line)
         return args
 
     def prepare_design(self, args: SimpleNamespace, goes_on: bool) -> None:
@@ -233,6 +235,9 @@ class Launch:
         sharing.refuse_uneven(args, args.rollout.batch_size * N)
         given = args.algo.advantage
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
+        given.skip_silent = self.ours.skip_silent_groups
+        if given.skip_silent:
+            silent.refuse(args)
         given.dump, given.goes_on = self.dump_path(goes_on), goes_on
         say(f"{resume.describe(self.design)} from {self.design.source.path}, groups of {N}, OpenRLHF {self.release}")
         read = {part.name for node in self.design.clock for part in walk(node) if isinstance(part, Name)}

@@ -6,7 +6,8 @@ RemoteExperienceMaker.split_rollout_samples            looks for missing rewards
 SamplesGenerator._process_response_into_experience     the original, then: dynamic filtering may not hide a reward
                                                        that is no number
 BasePPOTrainer.__init__                                the original, then: say that the design is active, and put
-                                                       loggers.py's in front
+                                                       loggers.py's in front; with --skip-silent-groups, silent.py
+                                                       stands before the actors' replay buffers
 BasePPOTrainer.train_step                              tells the first which step this is, cuts a rollout that was
                                                        not foreseen to what the actors can share, then the original
 BasePPOTrainer.init_checkpoint_states                  the original, then: was this checkpoint trained on the same
@@ -165,6 +166,11 @@ def init_trainer(original, self, *args, **kwargs):
     if self.wandb_logger:
         self.wandb_logger = WandbHistogram(self.wandb_logger, self.experience_maker)
     self.tensorboard_logger = MetricsFile(metrics, Progress(board, logger().info, total_steps))
+    if self.args.algo.advantage.skip_silent:
+        from passk_rlhf.silent import skipping
+
+        group = self.actor_model_group
+        group.async_run_method_batch = skipping(self.args, group.async_run_method_batch)
     low, high = self.args.reward.clip_range
     logger().info(
         f"shaping: {resume.describe(design_of(self.args))} active in {type(self).__name__} pid {os.getpid()}; "

@@ -16,7 +16,9 @@ DESIGN = ["--advantage-design", "configs/passk.yaml", "--advantage-param", "k=4"
 PATIENCE = 60  # seconds from the error to the end
 
 # Imported well before Ray starts, and not in vLLM's actors: as where the machines of a cluster differ.
-FAILS_THERE = "import os\nif 'PASSK_RLHF_PATCH' in os.environ:\n    {}\ndef reward_func(queries, prompts, labels): return\n"
+FAILS_THERE = (
+    "import os\nif 'PASSK_RLHF_PATCH' in os.environ:\n    {}\ndef reward_func(queries, prompts, labels): return\n"
+)
 BROKEN = {
     "an import": (
         "import not_installed",
