@@ -17,7 +17,7 @@ GROUPS = ["--rollout.n_samples_per_prompt", "8", "--actor.num_gpus_per_node", "1
 GROUPS += ["--rollout.batch_size", "8"]
 
 
-class RayStarted(Exception):
+class RayStarted(BaseException):
     pass
 
 
