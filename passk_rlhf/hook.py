@@ -3,8 +3,10 @@
     experiences, permuted and cut into micro-batches
       → what the design reads (signals.py) as (P, N), each group one row        gather, by `index`
       → advantage_PN                                                            the design
-      → every token gets its answer's advantage, or what `token:` makes of it   scatter
-      → metrics of the step                                       `experience.info`, OpenRLHF's own channel
+      → every token gets its answer's advantage, or what `token:` makes of it   scatter, returns.py
+      → metrics of the step                                       `maker.passk_rlhf_metrics`; trainer.py logs them
+
+The actors get no metrics: each would be a tensor more an experience, which costs Ray more than all of the above.
 
 What OpenRLHF does around its estimators stays: float32 promotion and length penalties before, the KL penalty after.
 What it does to an estimator's result does not: a designed advantage is not clamped to --reward.clip_range and not
@@ -22,6 +24,7 @@ from torch import Tensor
 from passk_rlhf.dump import dump_groups
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.missing import short
+from passk_rlhf.returns import token_returns
 from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
@@ -33,8 +36,8 @@ def designed_advantages(
     """What `RemoteExperienceMaker.compute_advantages_and_returns` does, with `design` as the estimator.
 
     Args:
-      maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`, called is `get_cumulative_returns`;
-        it keeps the advantages.
+      maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`. It keeps the advantages, and the metrics of
+        the step.
       experiences: OpenRLHF's Experience list of one rollout, in any order; changed in place.
       step, total_steps: where in the run this is; needed by designs that change over it or draw at random.
 
@@ -42,7 +45,6 @@ def designed_advantages(
       RewardError: a reward is missing, not finite, or no verdict where one is needed; or the groups are not whole.
       DesignError: a formula left the range of floats.
     """
-    from openrlhf.models.utils import compute_reward
     from openrlhf.trainer.ppo_utils.length_penalty import apply_length_penalties
 
     args, N = maker.args, maker.args.rollout.n_samples_per_prompt
@@ -78,22 +80,21 @@ def designed_advantages(
         reward_PN = torch.where(there_PN & reward_PN.isfinite(), reward_PN, 0)
         for experience, there_B in zip(experiences, groups.scatter(there_PN), strict=True):
             _log_nothing_as_zero(experience.info, there_B)
+    maker.passk_rlhf_metrics = metrics
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
     columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
     for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
-        reward_BT = compute_reward(advantage_B, maker.kl_ctl.value, experience.kl, action_mask=experience.action_mask)
+        mask_BT = experience.action_mask.bool()
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
-        experience.returns = maker.get_cumulative_returns(reward_BT, experience.action_mask, 1.0)
+        returns = token_returns(advantage_B, experience.kl, mask_BT, maker.kl_ctl.value)
+        experience.returns, experience.info["return"] = returns
         if design.token is not None:
-            token_BT = token_advantage(design, N, token_logprobs(experience), experience.action_mask, read_B, moment)
-            experience.returns += token_BT - torch.where(experience.action_mask.bool(), advantage_B[:, None], 0)
+            token_BT = token_advantage(design, N, token_logprobs(experience), mask_BT, read_B, moment)
+            experience.returns += token_BT - torch.where(mask_BT, advantage_B[:, None], 0)
         experience.advantages = experience.returns.clone()
         experience.kl = None
-        experience.info["return"] = reward_BT.sum(dim=-1)
-        experience.info["group_reward_std"] = spread_B
-        for name, value in metrics.items():
-            # OpenRLHF reports the mean over samples; the same value for each makes that the batch's value.
-            experience.info[name] = torch.full_like(spread_B, value)
+        # Its own memory: of a view, Ray would send every actor the whole batch.
+        experience.info["group_reward_std"] = spread_B.clone()
     return experiences
 
 

@@ -9,7 +9,8 @@ BasePPOTrainer.__init__                                the original, then: say t
                                                        loggers.py's in front; with --skip-silent-groups, silent.py
                                                        stands before the actors' replay buffers
 BasePPOTrainer.train_step                              tells the first which step this is, cuts a rollout that was
-                                                       not foreseen to what the actors can share, then the original
+                                                       not foreseen to what the actors can share, then the original;
+                                                       adds the design's metrics to what is logged
 BasePPOTrainer.init_checkpoint_states                  the original, then: was this checkpoint trained on the same
                                                        design? Cut off what the run will write again, save the
                                                        design beside the model
@@ -69,6 +70,7 @@ def designed(args) -> bool:
 def train_step(original, self, rollout_samples, global_step):
     maker, args, left = self.experience_maker, self.args, len(rollout_samples)
     maker.passk_rlhf_step = global_step  # steps done before this one; goes on after a resume
+    maker.passk_rlhf_metrics = {}  # of this step; hook.py fills it
     # Rollouts that can be foreseen were refused before. What filtering, or a resume after over-sampling, leaves at the
     # end of an episode cannot.
     if designed(args) and (args.algo.dynamic_filtering_enable or not is_even(args, left)):
@@ -80,7 +82,8 @@ def train_step(original, self, rollout_samples, global_step):
         if kept < left:
             logger().warning(f"step {global_step + 1} trains on {kept} of {left} answers: the actors cannot share all")
         rollout_samples = rollout_samples[:kept]
-    return original(self, rollout_samples, global_step)
+    status, done = original(self, rollout_samples, global_step)
+    return status | maker.passk_rlhf_metrics, done
 
 
 def split_rollout_samples(original, self, rollout_samples):

@@ -167,18 +167,18 @@ def test_a_reward_models_reward_before_the_penalty_stands_in_for_missing_scores(
     assert [tokens[0].item() for tokens in found] == [1, 0.5, 0, 0]
 
 
-def test_the_metrics_of_the_step_reach_info_as_the_oracle_computes_them():
+def test_the_trainer_keeps_the_metrics_of_the_step_as_the_oracle_computes_them():
     rewards = [1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0]
-    args = arguments("design", CONFIGS["passk"].replace("default: 4", "default: 2"))
-    experiences = maker(args).compute_advantages_and_returns(batch(rewards))
+    trainer = maker(arguments("design", CONFIGS["passk"].replace("default: 4", "default: 2")))
+    experiences = trainer.compute_advantages_and_returns(batch(rewards))
     verdicts = [[bool(r) for r in rewards[i : i + N]] for i in (0, 4, 8)]
     exact = oracle.batch_metrics(verdicts, [oracle.passk_by_enumeration(group, 2) for group in verdicts])
     names = {name: f"rollout/{name}" if name.startswith("pass") else f"design/{name}" for name in exact}
     assert set(names) >= {"pass1", "pass2", "pass4", "all_wrong", "too_easy", "effective", "abs_correct", "abs_max"}
-    for experience in experiences:
-        for name, ours in names.items():
-            assert experience.info[ours].shape == experience.rewards.shape
-            assert experience.info[ours][0].item() == pytest.approx(float(exact[name]), rel=1e-6), name
+    for name, ours in names.items():
+        assert trainer.passk_rlhf_metrics[ours] == pytest.approx(float(exact[name]), rel=1e-7), name
+    for experience in experiences:  # OpenRLHF's own numbers alone go to the actors
+        assert set(experience.info) == {"reward", "return", "group_reward_std"}
 
 
 # ── What is refused ─────────────────────────────────────────────────────────
@@ -228,8 +228,14 @@ def test_scatter_undoes_gather_for_any_permutation_and_cut():
 
 
 def compute(design, experiences, step=None, total_steps=None, **changes):
-    args = arguments("design", design, **changes)
-    return designed_advantages(loads(design), maker(args), experiences, step, total_steps)
+    return compute_and_keep(design, experiences, step, total_steps, **changes)[0]
+
+
+def compute_and_keep(design, experiences, step=None, total_steps=None, **changes):
+    """The experiences, and what the trainer keeps of the step for its log."""
+    trainer = maker(arguments("design", design, **changes))
+    experiences = designed_advantages(loads(design), trainer, experiences, step, total_steps)
+    return experiences, trainer.passk_rlhf_metrics
 
 
 def test_lengths_are_those_of_each_answer_also_when_the_batch_is_permuted_and_cut_across_groups():
@@ -316,30 +322,31 @@ def test_draws_differ_from_step_to_step_and_can_be_repeated():
 def test_a_design_that_leaves_missing_answers_out_trains_on_the_rest_and_counts_them():
     design = "on_missing: drop\nadvantage: r - mean(r)"
     experiences = batch([1, float("nan"), 0, 0, 1, 1, 0, 0], order=[3, 1, 0, 2, 7, 5, 4, 6])
-    found = advantages(compute(design, experiences))
+    experiences, metrics = compute_and_keep(design, experiences)
+    found = advantages(experiences)
     assert [found[i][0].item() for i in range(4)] == pytest.approx([2 / 3, 0, -1 / 3, -1 / 3])
+    assert metrics["design/dropped"] == 1 / 8
     assert [found[i][0].item() for i in range(4, 8)] == [0.5, 0.5, -0.5, -0.5]
     for experience in experiences:
-        assert experience.info["design/dropped"].tolist() == pytest.approx([1 / 8] * len(experience.index))
         assert experience.info["reward"].isfinite().all() and experience.info["group_reward_std"].isfinite().all()
 
 
 def test_a_signal_is_missing_with_the_reward_that_it_comes_with_and_logged_as_zero():
     experiences = batch([1, 0, 0, 0], cut=4)
     experiences[0].info["moves"] = torch.tensor([6.0, 8.0, 10.0, torch.nan])
-    found = advantages(
-        compute("on_missing: drop\nsignals: {moves: length}\nadvantage: moves - mean(moves)", experiences)
-    )
+    design = "on_missing: drop\nsignals: {moves: length}\nadvantage: moves - mean(moves)"
+    experiences, metrics = compute_and_keep(design, experiences)
+    found = advantages(experiences)
     assert [found[i][0].item() for i in range(4)] == [-2, 0, 2, 0]
     assert experiences[0].info["moves"].tolist() == [6, 8, 10, 0]
-    assert experiences[0].info["design/dropped"].tolist() == [0.25] * 4
+    assert metrics["design/dropped"] == 0.25
 
 
 def test_an_infinite_reward_that_is_left_out_is_logged_as_zero():
     experiences = batch([1, float("inf"), 0, 0], cut=4)
-    compute("on_missing: drop\nadvantage: r - mean(r)", experiences)
+    _, metrics = compute_and_keep("on_missing: drop\nadvantage: r - mean(r)", experiences)
     assert experiences[0].info["reward"].tolist() == [1, 0, 0, 0]
-    assert experiences[0].info["rollout/pass1"].tolist() == pytest.approx([1 / 3] * 4)  # of the three that are there
+    assert metrics["rollout/pass1"] == pytest.approx(1 / 3)  # of the three that are there
 
 
 # ── --dump-rewards ──────────────────────────────────────────────────────────
