@@ -26,6 +26,8 @@ from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
 
+PENALTIES = ("overlong_buffer_len", "stop_properly_penalty_coef")  # of --reward: what changes rewards on the way
+
 
 def designed_advantages(
     design: Design, maker: Any, experiences: list, step: int | None = None, total_steps: int | None = None
@@ -68,7 +70,7 @@ def designed_advantages(
         # Draws are other ones in every step, and the same ones when a run is repeated.
         result = evaluated(design, reward_PN, score_PN, signal_PN, moment, _seed(args), step)
     except RewardError as error:
-        raise groups.naming_the_prompt(error) from None
+        raise groups.naming_the_prompt(after_penalties(error, reward_PN, groups.gather(raw_B), args)) from None
     advantage_PN, *read_PN = result if design.token is not None else (result,)
     maker.passk_rlhf_advantage_PN = advantage_PN  # for TensorBoard's histogram (loggers.py)
     there_PN = present(design, reward_PN, score_PN, signal_PN, moment) if design.drop_missing else None
@@ -102,6 +104,19 @@ def _log_nothing_as_zero(info: dict[str, Any], there_B: Tensor) -> None:
     for key, value in info.items():
         if isinstance(value, Tensor) and value.shape == there_B.shape and value.is_floating_point():
             info[key] = torch.where(there_B.to(value.device) | value.isfinite(), value, 0)
+
+
+def after_penalties(error: RewardError, reward_PN: Tensor, raw_PN: Tensor, args: Any) -> RewardError:
+    """The error; of a reward that a length penalty has changed, with what it was and the flag."""
+    if error.kind != "reward" or error.answer is None:
+        return error
+    before, after = (each_PN[error.prompt, error.answer].item() for each_PN in (raw_PN, reward_PN))
+    flags = [f"--reward.{name}" for name in PENALTIES if getattr(args.reward, name, None) is not None]
+    if before == after or not flags:
+        return error
+    told = RewardError(f"{error}\nThe reward function gave {before:g}; after {' and '.join(flags)} it is {after:g}.")
+    told.prompt, told.answer, told.kind = error.prompt, error.answer, error.kind
+    return told
 
 
 def _seed(args: Any) -> int:

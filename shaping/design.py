@@ -20,6 +20,7 @@ from shaping.language.document import read_text
 from shaping.language.evaluate import constant
 from shaping.language.nodes import Draws, Name, Named, Node, Reduce, parts, walk
 from shaping.language.params import Bound, Param
+from shaping.language.rewards import Rewards
 from shaping.language.sections import Sections, read_design
 from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, SIGNALS, TIME
 from shaping.work import bounded
@@ -90,6 +91,11 @@ class Design:
     def drop_missing(self) -> bool:
         """Are answers without a number left out, instead of being an error?"""
         return self.sections.drop_missing
+
+    @property
+    def rewards(self) -> tuple[Rewards, ...]:
+        """Which rewards it is for, each of these; empty for any."""
+        return self.sections.rewards
 
     @cached_property
     def nodes(self) -> frozenset[Node]:
