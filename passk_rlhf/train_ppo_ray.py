@@ -29,6 +29,7 @@ from typing import Any
 import shaping
 from passk_rlhf import faults, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
 from shaping.errors import commanded
+from shaping.groups.silent import refuse_silent, silent_notes
 from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
 
@@ -199,6 +200,9 @@ class Launch:
                 "prompt; sample at least 2, for example 8"
             )
         self.design.check(N)
+        refuse_silent(self.design, N)
+        for note in silent_notes(self.design, N):
+            say(note)
         if self.design.counts and not args.reward.remote_url and not args.train.agent_func_path:
             raise LaunchError(
                 f"design {self.design.name} counts correct answers, but a reward model gives no verdicts; "
