@@ -22,6 +22,7 @@ from torch import Tensor
 from passk_rlhf.dump import dump_groups
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.missing import short
+from passk_rlhf.no_signal import StepSignal
 from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
@@ -71,17 +72,19 @@ def designed_advantages(
         result = evaluated(design, reward_PN, score_PN, signal_PN, moment, _seed(args), step)
     except RewardError as error:
         raise groups.naming_the_prompt(after_penalties(error, reward_PN, groups.gather(raw_B), args)) from None
-    advantage_PN, *read_PN = result if design.token is not None else (result,)
+    advantage_PN, *of_tokens_PN = result if design.token is not None else (result,)
     maker.passk_rlhf_advantage_PN = advantage_PN  # for TensorBoard's histogram (loggers.py)
     there_PN = present(design, reward_PN, score_PN, signal_PN, moment) if design.drop_missing else None
     metrics = step_metrics(verdicts(design, score_PN), advantage_PN, there_PN)
+    read_PN = next((each for name, each in (("r", reward_PN), ("score", score_PN)) if design.reads(name)), None)
+    maker.passk_rlhf_signal = StepSignal.of(advantage_PN, read_PN, there_PN)
     if there_PN is not None:
         metrics["design/dropped"] = (~there_PN).float().mean().item()
         reward_PN = torch.where(there_PN & reward_PN.isfinite(), reward_PN, 0)
         for experience, there_B in zip(experiences, groups.scatter(there_PN), strict=True):
             _log_nothing_as_zero(experience.info, there_B)
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
-    columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
+    columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *of_tokens_PN)]
     for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
         reward_BT = compute_reward(advantage_B, maker.kl_ctl.value, experience.kl, action_mask=experience.action_mask)
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.

@@ -8,7 +8,8 @@ SamplesGenerator._process_response_into_experience     the original, then: dynam
 BasePPOTrainer.__init__                                the original, then: say that the design is active, and put
                                                        loggers.py's in front
 BasePPOTrainer.train_step                              tells the first which step this is, cuts a rollout that was
-                                                       not foreseen to what the actors can share, then the original
+                                                       not foreseen to what the actors can share, then the original;
+                                                       counts steps that train nothing
 BasePPOTrainer.init_checkpoint_states                  the original, then: was this checkpoint trained on the same
                                                        design? Cut off what the run will write again, save the
                                                        design beside the model
@@ -66,6 +67,14 @@ def designed(args) -> bool:
 
 
 def train_step(original, self, rollout_samples, global_step):
+    self.experience_maker.passk_rlhf_signal = None  # what the hook will see; None if no answer reaches it
+    status, step = train_on_what_can_be_shared(original, self, rollout_samples, global_step)
+    if designed(self.args):
+        self.passk_rlhf_no_signal.step(step, self.experience_maker.passk_rlhf_signal)
+    return status, step
+
+
+def train_on_what_can_be_shared(original, self, rollout_samples, global_step):
     maker, args, left = self.experience_maker, self.args, len(rollout_samples)
     maker.passk_rlhf_step = global_step  # steps done before this one; goes on after a resume
     # Rollouts that can be foreseen were refused before. What filtering, or a resume after over-sampling, leaves at the
@@ -159,18 +168,28 @@ def init_trainer(original, self, *args, **kwargs):
         return
     from passk_rlhf.loggers import Board, Progress, WandbHistogram
     from passk_rlhf.metrics import MetricsFile
+    from passk_rlhf.no_signal import Closing, NoSignal
 
     metrics = Path(self.args.ckpt.output_dir) / "metrics.jsonl"
     board = Board(self.tensorboard_logger, self.experience_maker) if self.tensorboard_logger else None
     if self.wandb_logger:
         self.wandb_logger = WandbHistogram(self.wandb_logger, self.experience_maker)
-    self.tensorboard_logger = MetricsFile(metrics, Progress(board, logger().info, total_steps))
+    self.passk_rlhf_no_signal = NoSignal(logger().info, logger().warning, trained_beside(self.args))
+    closing = Closing(board, self.passk_rlhf_no_signal)
+    self.tensorboard_logger = MetricsFile(metrics, Progress(closing, logger().info, total_steps))
     low, high = self.args.reward.clip_range
     logger().info(
         f"shaping: {resume.describe(design_of(self.args))} active in {type(self).__name__} pid {os.getpid()}; "
         f"advantages are neither clipped to ({low:g}, {high:g}) nor whitened; metrics in {metrics}"
     )
     report_active()
+
+
+def trained_beside(args) -> str:
+    """What the loss has besides advantages, in words; '' if nothing."""
+    kl = ["the KL penalty"] if args.algo.kl.init_coef > 0 else []
+    entropy = ["the entropy bonus"] if getattr(args.actor, "entropy_coef", None) else []
+    return " and ".join(kl + entropy)
 
 
 # ── Checkpoints ─────────────────────────────────────────────────────────────

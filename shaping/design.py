@@ -125,6 +125,10 @@ class Design:
         """Does it read verdicts, so that every score has to be one?"""
         return bool(self.signals & VERDICTS)
 
+    def reads(self, what: str) -> bool:
+        """Does it read rewards ('r'), or scores ('score'), which decide too who is correct?"""
+        return what in self.signals or (what == "score" and self.counts)
+
     @property
     def tabulated(self) -> bool:
         """Do counts alone decide every advantage, so that a table holds them all?"""
