@@ -30,6 +30,11 @@ def add_flags(parser: Any) -> None:
         help="keep the rewards of every group in this file, for python -m shaping diagnose",
     )
     parser.add_argument(
+        "--filter-silent-groups",
+        action="store_true",
+        help="dynamic filtering drops the groups to which the design gives 0, in place of its range, and no others",
+    )
+    parser.add_argument(
         "--reward-timeout",
         metavar="SECONDS",
         type=seconds,

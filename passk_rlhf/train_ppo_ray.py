@@ -27,7 +27,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import shaping
-from passk_rlhf import faults, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
+from passk_rlhf import faults, filtering, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
 from shaping.errors import commanded
 from shaping.groups.silent import refuse_silent, silent_notes
 from shaping.language.nodes import Name, walk
@@ -85,6 +85,7 @@ class Launch:
         for flag, given, what in (
             ("--advantage-param", self.ours.advantage_param, "sets a parameter of a design"),
             ("--dump-rewards", self.ours.dump_rewards, "keeps what a design is given"),
+            (filtering.FLAG, self.ours.filter_silent_groups, "asks a design which groups say nothing"),
             ("--reward-timeout", self.ours.reward_timeout != reward_time.DEFAULT, "belongs to a run on a design"),
         ):
             if given and self.design is None:
@@ -215,12 +216,25 @@ class Launch:
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
         given.dump, given.goes_on = self.dump_path(goes_on), goes_on
         say(f"{resume.describe(self.design)} from {self.design.source.path}, groups of {N}, OpenRLHF {self.release}")
+        self.prepare_filtering(args)
         read = {part.name for node in self.design.clock for part in walk(node) if isinstance(part, Name)}
         if args.algo.dynamic_filtering_enable and {"progress", "total_steps"} & read:
             say(
                 "dynamic filtering replaces prompts, so the run will have fewer steps than total_steps says, and end "
                 "before progress is 1: let the schedule count `step`"
             )
+
+    def prepare_filtering(self, args: SimpleNamespace) -> None:
+        """Which groups dynamic filtering drops: does its range fit the rewards that the design is for?"""
+        args.algo.advantage.filter_silent_groups = self.ours.filter_silent_groups
+        if self.ours.filter_silent_groups:
+            if why := filtering.refusal(self.design, args):
+                raise LaunchError(why)
+            say(f"dynamic filtering drops the groups to which the design gives 0, whatever {filtering.RANGE} says")
+        elif args.algo.dynamic_filtering_enable:
+            low, high = args.algo.dynamic_filtering_range
+            if said := filtering.misfit(self.design, args.rollout.n_samples_per_prompt, low, high):
+                say(said)
 
     def dump_path(self, goes_on: bool) -> str | None:
         """Where rewards are kept, by its whole path; an earlier run's file is only written to by one that goes on."""

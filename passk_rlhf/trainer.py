@@ -4,7 +4,9 @@ RemoteExperienceMaker.compute_advantages_and_returns   `--algo.advantage.estimat
                                                        every other estimator goes to the original, untouched
 RemoteExperienceMaker.split_rollout_samples            looks for missing rewards, then the original
 SamplesGenerator._process_response_into_experience     the original, then: dynamic filtering may not hide a reward
-                                                       that is no number
+                                                       that is no number; does its range fit the scores, or does the
+                                                       design say which groups are dropped
+SamplesGenerator._generate_vllm                        is it filtering? Then the original
 BasePPOTrainer.__init__                                the original, then: say that the design is active, and put
                                                        loggers.py's in front
 BasePPOTrainer.train_step                              tells the first which step this is, cuts a rollout that was
@@ -42,6 +44,7 @@ def replacements() -> list[tuple[object, str, object]]:
         (RemoteExperienceMaker, METHOD, compute_advantages_and_returns),
         (RemoteExperienceMaker, "split_rollout_samples", split_rollout_samples),
         (SamplesGenerator, "_process_response_into_experience", response_into_experience),
+        (SamplesGenerator, "_generate_vllm", generate_vllm),
         (BasePPOTrainer, "__init__", init_trainer),
         (BasePPOTrainer, "train_step", train_step),
         (BasePPOTrainer, "init_checkpoint_states", init_checkpoint_states),
@@ -71,7 +74,11 @@ def train_step(original, self, rollout_samples, global_step):
     status, step = train_on_what_can_be_shared(original, self, rollout_samples, global_step)
     if designed(self.args):
         self.passk_rlhf_no_signal.step(step, self.experience_maker.passk_rlhf_signal)
+        _done["steps"] = step
     return status, step
+
+
+_done: dict[str, int] = {}  # steps of the run, in the process that trains
 
 
 def train_on_what_can_be_shared(original, self, rollout_samples, global_step):
@@ -79,6 +86,8 @@ def train_on_what_can_be_shared(original, self, rollout_samples, global_step):
     maker.passk_rlhf_step = global_step  # steps done before this one; goes on after a resume
     # Rollouts that can be foreseen were refused before. What filtering, or a resume after over-sampling, leaves at the
     # end of an episode cannot.
+    if designed(args) and args.algo.dynamic_filtering_enable and not filters_silent(args):
+        watch_of(self).groups(rollout_samples, args.rollout.n_samples_per_prompt)
     if designed(args) and (args.algo.dynamic_filtering_enable or not is_even(args, left)):
         kept = even_part(args, left)
         if kept == 0:  # without us one actor would train on nothing, too, and several would fail
@@ -108,7 +117,56 @@ def response_into_experience(original, self, response, **kwargs):
         from passk_rlhf.missing import unhide
 
         unhide(experience, design_of(self.args))
+        if (silent_groups := getattr(self, "passk_rlhf_silent_groups", None)) is not None:
+            silent_groups.add(experience)
+        elif getattr(self, "passk_rlhf_filters", False) and experience.scores is not None:
+            low, high = self.args.algo.dynamic_filtering_range
+            watch_of(self).score(experience.scores.reshape(-1)[0].item(), low, high)
     return experience
+
+
+def generate_vllm(original, self, *args, **kwargs):
+    filters = bool(kwargs.get("dynamic_filtering", args[2] if len(args) > 2 else False))
+    if not (designed(self.args) and filters):  # an evaluation
+        return original(self, *args, **kwargs)
+    from passk_rlhf.silent_groups import SilentGroups, refuse_unasked
+
+    self.passk_rlhf_filters = True
+    if filters_silent(self.args):
+        self.passk_rlhf_silent_groups = SilentGroups(
+            lambda group: drops(self.args, group), *self.args.algo.dynamic_filtering_range
+        )
+    try:
+        result = original(self, *args, **kwargs)
+    finally:
+        self.passk_rlhf_filters, self.passk_rlhf_silent_groups = False, None
+    refuse_unasked(result[0])
+    return result
+
+
+def filters_silent(args) -> bool:
+    return getattr(args.algo.advantage, "filter_silent_groups", False)
+
+
+def drops(args, group) -> bool:
+    """Is this group dropped, by what the design gives it in the step that comes next?"""
+    from passk_rlhf.silent_groups import is_silent
+
+    design, step = design_of(args), _done.get("steps", 0)
+    silent = is_silent(design, group, args, step, total_steps(step) if design.clock else None)
+    if silent:
+        rewards = [None if each.rewards is None else round(each.rewards.reshape(-1)[0].item(), 4) for each in group]
+        logger().info(f"dropped, and another prompt in its place: the design gives every answer 0, rewards {rewards}")
+    return silent
+
+
+def watch_of(owner):
+    """Of a generator or a trainer: what it has warned of."""
+    if not hasattr(owner, "passk_rlhf_watch"):
+        from passk_rlhf.filtering import Watch
+
+        owner.passk_rlhf_watch = Watch(logger().warning)
+    return owner.passk_rlhf_watch
 
 
 def compute_eval_metrics(original, eval_dataloader, samples, n_samples_per_prompt):
@@ -203,6 +261,7 @@ def init_checkpoint_states(original, self):
 
     given, output = self.args.algo.advantage, Path(self.args.ckpt.output_dir)
     metrics, step, change = output / "metrics.jsonl", states["global_step"], None
+    _done["steps"] = step
     if step:
         trained = states.get(resume.DESIGN)
         change = resume.refuse_change(f"of step {step}", trained, given.design, given.allow_change)

@@ -7,7 +7,10 @@ import torch
 
 import shaping
 from passk_rlhf import patch, trainer
+from passk_rlhf.cpu import replacements
 from passk_rlhf.no_signal import Closing, NoSignal, StepSignal
+
+replacements.register()
 
 PASSK = shaping.load("configs/passk.yaml", k=2)
 
@@ -127,6 +130,6 @@ def test_openrlhfs_own_train_step_is_counted_by_what_the_hook_saw(run):
         return {}, step + 1
 
     for step, answers in enumerate((8, 8, 3)):  # three answers are too few for two actors
-        assert trainer.train_step(original, self, [None] * answers, step)[1] == step + 1
+        assert trainer.train_step(original, self, [SimpleNamespace(scores=None)] * answers, step)[1] == step + 1
     run[0].end()
     assert run[2] == ["shaping: 2 of 3 steps trained nothing"]
