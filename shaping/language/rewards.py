@@ -135,8 +135,9 @@ def _split(text: str) -> Iterator[tuple[int, int]]:
 
 def _end(reader: Reader, value: Scalar, start: int, end: int) -> Node:
     """A formula over numbers and parameters: characters start..end of the value."""
-    text = value.text[start:end]
-    if not text.strip():
+    start += len(value.text[start:end]) - len(value.text[start:end].lstrip())
+    text = value.text[start:end].rstrip()
+    if not text:
         raise DesignError(located(value.span, f"rewards: {value.text.strip()} lacks a number", _write()))
 
     def lookup(name: str, span: Span) -> Node | None:
