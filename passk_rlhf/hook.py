@@ -24,10 +24,13 @@ from torch import Tensor
 from passk_rlhf.dump import dump_groups
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.missing import short
+from passk_rlhf.no_signal import StepSignal
 from passk_rlhf.returns import token_returns
 from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
+
+PENALTIES = ("overlong_buffer_len", "stop_properly_penalty_coef")  # of --reward: what changes rewards on the way
 
 
 def designed_advantages(
@@ -70,11 +73,13 @@ def designed_advantages(
         # Draws are other ones in every step, and the same ones when a run is repeated.
         result = evaluated(design, reward_PN, score_PN, signal_PN, moment, _seed(args), step)
     except RewardError as error:
-        raise groups.naming_the_prompt(error) from None
-    advantage_PN, *read_PN = result if design.token is not None else (result,)
+        raise groups.naming_the_prompt(after_penalties(error, reward_PN, groups.gather(raw_B), args)) from None
+    advantage_PN, *of_tokens_PN = result if design.token is not None else (result,)
     maker.passk_rlhf_advantage_PN = advantage_PN  # for TensorBoard's histogram (loggers.py)
     there_PN = present(design, reward_PN, score_PN, signal_PN, moment) if design.drop_missing else None
     metrics = step_metrics(verdicts(design, score_PN), advantage_PN, there_PN)
+    read_PN = next((each for name, each in (("r", reward_PN), ("score", score_PN)) if design.reads(name)), None)
+    maker.passk_rlhf_signal = StepSignal.of(advantage_PN, read_PN, there_PN)
     if there_PN is not None:
         metrics["design/dropped"] = (~there_PN).float().mean().item()
         reward_PN = torch.where(there_PN & reward_PN.isfinite(), reward_PN, 0)
@@ -82,7 +87,7 @@ def designed_advantages(
             _log_nothing_as_zero(experience.info, there_B)
     maker.passk_rlhf_metrics = metrics
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
-    columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
+    columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *of_tokens_PN)]
     for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
         mask_BT = experience.action_mask.bool()
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
@@ -103,6 +108,19 @@ def _log_nothing_as_zero(info: dict[str, Any], there_B: Tensor) -> None:
     for key, value in info.items():
         if isinstance(value, Tensor) and value.shape == there_B.shape and value.is_floating_point():
             info[key] = torch.where(there_B.to(value.device) | value.isfinite(), value, 0)
+
+
+def after_penalties(error: RewardError, reward_PN: Tensor, raw_PN: Tensor, args: Any) -> RewardError:
+    """The error; of a reward that a length penalty has changed, with what it was and the flag."""
+    if error.kind != "reward" or error.answer is None:
+        return error
+    before, after = (each_PN[error.prompt, error.answer].item() for each_PN in (raw_PN, reward_PN))
+    flags = [f"--reward.{name}" for name in PENALTIES if getattr(args.reward, name, None) is not None]
+    if before == after or not flags:
+        return error
+    told = RewardError(f"{error}\nThe reward function gave {before:g}; after {' and '.join(flags)} it is {after:g}.")
+    told.prompt, told.answer, told.kind = error.prompt, error.answer, error.kind
+    return told
 
 
 def _seed(args: Any) -> int:

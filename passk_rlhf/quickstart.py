@@ -26,6 +26,7 @@ import shaping
 from passk_rlhf.tasks import maze as task
 from passk_rlhf.train_ppo_ray import PROGRAM, LaunchError
 from shaping.errors import commanded
+from shaping.groups.silent import refuse_silent
 from shaping.language.params import assignments
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     with commanded("--param"):
         design = shaping.load(options.design, **assignments(options.param, "--param"))
         design.check(ANSWERS)
+        refuse_silent(design, ANSWERS)
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
 

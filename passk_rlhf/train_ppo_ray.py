@@ -31,6 +31,7 @@ from typing import Any
 import shaping
 from passk_rlhf import (
     faults,
+    filtering,
     flags,
     job,
     patch,
@@ -38,13 +39,14 @@ from passk_rlhf import (
     resume,
     reward_time,
     sharing,
-    silent,
+    skip_silent,
     user_code,
     watch,
     watch_actors,
     worker,
 )
 from shaping.errors import commanded
+from shaping.groups.silent import refuse_silent, silent_notes
 from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
 
@@ -75,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 def _told() -> tuple[type[Exception], ...]:
     """Errors whose message is all that the user needs."""
     told = (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF, LaunchError)
-    told += (resume.ResumeError, sharing.UnevenBatch, silent.CannotSkip, user_code.UserCodeError)
+    told += (resume.ResumeError, sharing.UnevenBatch, skip_silent.CannotSkip, user_code.UserCodeError)
     settings = sys.modules.get("passk_rlhf.cpu.settings")
     return (*told, settings.UnsupportedOnCPU) if settings else told
 
@@ -103,6 +105,7 @@ class Launch:
             ("--advantage-param", self.ours.advantage_param, "sets a parameter of a design"),
             ("--dump-rewards", self.ours.dump_rewards, "keeps what a design is given"),
             ("--skip-silent-groups", self.ours.skip_silent_groups, "leaves out what a design gives no advantage"),
+            (filtering.FLAG, self.ours.filter_silent_groups, "asks a design which groups say nothing"),
             ("--reward-timeout", self.ours.reward_timeout != reward_time.DEFAULT, "belongs to a run on a design"),
         ):
             if given and self.design is None:
@@ -225,6 +228,9 @@ class Launch:
                 "prompt; sample at least 2, for example 8"
             )
         self.design.check(N)
+        refuse_silent(self.design, N)
+        for note in silent_notes(self.design, N):
+            say(note)
         if self.design.counts and not args.reward.remote_url and not args.train.agent_func_path:
             raise LaunchError(
                 f"design {self.design.name} counts correct answers, but a reward model gives no verdicts; "
@@ -237,15 +243,28 @@ class Launch:
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
         given.skip_silent = self.ours.skip_silent_groups
         if given.skip_silent:
-            silent.refuse(args)
+            skip_silent.refuse(args)
         given.dump, given.goes_on = self.dump_path(goes_on), goes_on
         say(f"{resume.describe(self.design)} from {self.design.source.path}, groups of {N}, OpenRLHF {self.release}")
+        self.prepare_filtering(args)
         read = {part.name for node in self.design.clock for part in walk(node) if isinstance(part, Name)}
         if args.algo.dynamic_filtering_enable and {"progress", "total_steps"} & read:
             say(
                 "dynamic filtering replaces prompts, so the run will have fewer steps than total_steps says, and end "
                 "before progress is 1: let the schedule count `step`"
             )
+
+    def prepare_filtering(self, args: SimpleNamespace) -> None:
+        """Which groups dynamic filtering drops: does its range fit the rewards that the design is for?"""
+        args.algo.advantage.filter_silent_groups = self.ours.filter_silent_groups
+        if self.ours.filter_silent_groups:
+            if why := filtering.refusal(self.design, args):
+                raise LaunchError(why)
+            say(f"dynamic filtering drops the groups to which the design gives 0, whatever {filtering.RANGE} says")
+        elif args.algo.dynamic_filtering_enable:
+            low, high = args.algo.dynamic_filtering_range
+            if said := filtering.misfit(self.design, args.rollout.n_samples_per_prompt, low, high):
+                say(said)
 
     def dump_path(self, goes_on: bool) -> str | None:
         """Where rewards are kept, by its whole path; an earlier run's file is only written to by one that goes on."""

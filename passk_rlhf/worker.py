@@ -26,7 +26,7 @@ def setup() -> None:
     if os.environ.get(PATCH) == "1":
         wrapt.register_post_import_hook("passk_rlhf.patch:install_in_worker", "openrlhf.trainer.ppo_trainer")
         wrapt.register_post_import_hook("passk_rlhf.reward_time:install", "openrlhf.utils.agent")
-        wrapt.register_post_import_hook("passk_rlhf.silent:install", "openrlhf.trainer.ray.ppo_actor")
+        wrapt.register_post_import_hook("passk_rlhf.skip_silent:install", "openrlhf.trainer.ray.ppo_actor")
     if ours():
         wrapt.register_post_import_hook("passk_rlhf.lora:install", "openrlhf.trainer.ray.ppo_actor")
         wrapt.register_post_import_hook("passk_rlhf.ports:install_weights", "openrlhf.trainer.ray.ppo_actor")

@@ -80,7 +80,7 @@ def maker(design: shaping.Design | None, options: argparse.Namespace, group: int
 
 
 def cut(made, samples: list, options: argparse.Namespace) -> list:
-    """Micro-batches with what actors would have answered: log-probabilities, and a KL estimate if there is a penalty."""
+    """Micro-batches with what actors would answer: log-probabilities, and a KL estimate if there is a penalty."""
     experiences = made.split_rollout_samples(samples)
     for each in experiences:
         each.action_log_probs = -torch.rand(each.action_mask.shape)

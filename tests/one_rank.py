@@ -28,7 +28,7 @@ from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from openrlhf.trainer.ray import ppo_actor  # noqa: E402
 from openrlhf.utils import config, get_strategy  # noqa: E402
 
-from passk_rlhf import silent  # noqa: E402
+from passk_rlhf import skip_silent  # noqa: E402
 
 ARM, RANK, ACTORS, STEPS = os.environ["ARM"], int(os.environ["RANK"]), 2, 2
 
@@ -87,9 +87,9 @@ def weights(model, zero_stage):
 
 
 def main(args):
-    silent.install(ppo_actor)
+    skip_silent.install(ppo_actor)
     if ARM == "no factor":
-        silent._weights = lambda args, experiences: torch.zeros(args.train.batch_size)
+        skip_silent._weights = lambda args, experiences: torch.zeros(args.train.batch_size)
     strategy = get_strategy(args)
     strategy.setup_distributed()
     model = Actor(
@@ -111,7 +111,7 @@ def main(args):
         rollout = draw_rollout(model, draw, args.train.batch_size, step)
         pieces = [Experience.concat_experiences(rollout[i : i + size], 0) for i in range(0, len(rollout), size)]
         if ARM != "all":
-            pieces = silent.audible(args, pieces)
+            pieces = skip_silent.audible(args, pieces)
         share = -(-len(pieces) // ACTORS)
         for each in pieces[RANK * share : (RANK + 1) * share]:
             trainer.replay_buffer.append(each)

@@ -1,209 +1,165 @@
-"""--skip-silent-groups: with OpenRLHF's own actor, loss and DeepSpeed, the step is that of all answers."""
+"""A design that gives 0 to every group is told before a run, and only such a design. The advice was tried."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-from types import SimpleNamespace
+import itertools
 
+import oracle
 import pytest
-import torch
-from stack import POLICY
+from samples import CONFIGS
 
-from passk_rlhf.cpu import replacements
+import shaping
+from shaping.cli import main
+from shaping.errors import commanded
+from shaping.groups.silent import NOTHING, VERDICTS, refuse_silent, silence, silent_notes
 
-replacements.register()
-
-from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
-
-from passk_rlhf import ports, silent  # noqa: E402
-
-
-def arguments(**changed):
-    flat = {
-        "rollout.batch_size": 4,
-        "rollout.n_samples_per_prompt": 4,
-        "rollout.micro_batch_size": 3,
-        "train.batch_size": 16,
-        "train.micro_batch_size": 2,
-        "train.dynamic_batch_enable": False,
-        "train.enable_ema": False,
-        "algo.kl.init_coef": 0.0,
-        "actor.entropy_coef": None,
-        "actor.aux_loss_coef": 0.0,
-        "actor.loss_agg_mode": "token-mean",
-        "actor.policy_loss_type": "ppo",
-        "actor.num_nodes": 1,
-        "actor.num_gpus_per_node": 2,
-        "ds.ring_attn_size": 1,
-        "ds.tensor_parallel_size": 1,
-    } | {name.replace("__", "."): value for name, value in changed.items()}
-    args = SimpleNamespace(algo=SimpleNamespace(kl=SimpleNamespace(), advantage=SimpleNamespace(skip_silent=True)))
-    for name, value in flat.items():
-        section, _, key = name.rpartition(".")
-        if section == "algo.kl":
-            setattr(args.algo.kl, key, value)
-            continue
-        if not hasattr(args, section):
-            setattr(args, section, SimpleNamespace())
-        setattr(getattr(args, section), key, value)
-    return args
+PASSK = str(CONFIGS / "passk.yaml")
+BETWEEN = "advantage: (r - mean(r)) * (0.2 < r < 0.8)"
 
 
-def experiences(advantages, lengths, micro=3):
-    """Answers as the hook hands them on: `micro` in each experience, padded; token ids say which answer it is."""
-    made = []
-    for start in range(0, len(advantages), micro):
-        part = range(start, min(start + micro, len(advantages)))
-        width = max(lengths[i] for i in part)
-        mask = torch.tensor([[j < lengths[i] for j in range(width)] for i in part])
-        advantage = torch.tensor([[advantages[i]] * width for i in part]) * mask
-        made.append(
-            Experience(
-                sequences=torch.tensor([[i] * (width + 1) for i in part]),
-                attention_mask=torch.tensor([[j <= lengths[i] for j in range(width + 1)] for i in part]).long(),
-                action_mask=mask,
-                action_log_probs=torch.zeros(mask.shape),
-                advantages=advantage,
-                returns=advantage.clone(),
-                rewards=torch.tensor([float(i) for i in part]),
-                response_length=torch.tensor([lengths[i] for i in part]),
-                truncated=torch.tensor([i == 0 for i in part]),
-                total_length=torch.tensor([lengths[i] + 1.0 for i in part]),
-                index=list(part),
-                prompts=[f"prompt {i // 4}" for i in part],
-                info={"reward": torch.tensor([float(i) for i in part])},
-            )
-        )
-    return made
+def refused(text, N, **params):
+    """The message, as the command line shows it."""
+    made = shaping.load(text, **params) if text.endswith(".yaml") else shaping.loads(text, "d.yaml", **params)
+    made.check(N)
+    with commanded("--param"), pytest.raises(shaping.DesignError) as error:
+        refuse_silent(made, N)
+    return str(error.value)
 
 
-# 16 answers in 4 groups; the second and third say nothing.
-ADVANTAGES = [1.0, -1, 0, 0] + [0.0] * 8 + [3, -1, -1, -1]
-LENGTHS = [4, 5, 6, 7] + [2] * 8 + [3, 3, 5, 7]
+def trained(text, N, **params):
+    """The notes on a design that is not refused."""
+    made = shaping.load(text, **params) if text.endswith(".yaml") else shaping.loads(text, "d.yaml", **params)
+    made.check(N)
+    refuse_silent(made, N)
+    return silent_notes(made, N)
 
 
-def test_what_is_left_are_the_answers_with_an_advantage_and_enough_for_even_shares():
-    kept = silent.audible(arguments(), experiences(ADVANTAGES, LENGTHS))
-    # six have an advantage; two actors with micro-batches of 2 need 8: the first two silent ones fill up
-    assert [each.index for each in kept] == [[0, 1, 2], [3], [12, 13, 14], [15]]
-    assert [each.sequences[:, 0].tolist() for each in kept] == [each.index for each in kept]
-    tokens, all_tokens = sum(LENGTHS[i] for i in (0, 1, 2, 3, 12, 13, 14, 15)), sum(LENGTHS)
-    assert (tokens, all_tokens) == (40, 56)
-    found = torch.cat([each.advantages[:, 0] for each in kept])
-    torch.testing.assert_close(found, torch.tensor([1, -1, 0, 0, 3, -1, -1, -1]) * 40 / 56)
-    assert torch.cat([each.info[silent.LEFT_OUT] for each in kept]).tolist() == [0.5] * 8
+def test_passk_with_k_of_the_whole_group_fails_the_check_with_the_k_that_trains(capsys):
+    assert main(["check", PASSK, "--n", "4"]) == 1
+    place, line, _, hint, *_ = capsys.readouterr().out.splitlines()
+    said = "for groups of 4 every 0/1 group gets 0: nothing would be trained; k must be below N"
+    assert place == f"{PASSK}:11:16: {said}" and line == "  11 |   k: {default: 4, range: [1, N]}"
+    assert hint == "hint: for example --param k=2, or groups of 5 answers"
+    assert main(["check", PASSK, "--n", "4", "--param", "k=2"]) == 0
+    assert main(["check", PASSK, "--n", "5"]) == 0
 
 
-def test_where_sequences_count_alike_the_factor_is_of_answers():
-    for changed in ({"actor__loss_agg_mode": "seq-mean-token-mean"}, {"actor__policy_loss_type": "gspo"}):
-        kept = silent.audible(arguments(**changed), experiences(ADVANTAGES, LENGTHS))
-        assert kept[0].advantages[0, 0].item() == 0.5  # 8 of 16
+@pytest.mark.parametrize("N", range(2, 9))
+def test_passk_is_silent_for_exactly_the_k_for_which_the_oracle_gives_every_group_0(N):
+    for k in range(1, N + 1):
+        groups = [[True] * n + [False] * (N - n) for n in range(N + 1)]
+        nothing = not any(any(oracle.passk_closed_form(group, k)) for group in groups)
+        assert (silence(shaping.load(PASSK, k=k), N) == NOTHING) == nothing == (k == N)
 
 
-def test_what_openrlhf_logs_are_means_over_all_answers():
-    kept = silent.audible(arguments(), experiences(ADVANTAGES, LENGTHS))
-    for each in kept:
-        assert set(each.info["reward"].tolist()) == {7.5}  # 0 .. 15
-        assert set(each.info["response_length"].tolist()) == {56 / 16}
-        assert set(each.info["truncated"].tolist()) == {1 / 16}
+def test_every_design_of_the_library_trains_on_groups_of_16_and_is_not_refused():
+    for path in sorted(CONFIGS.glob("*.yaml")):
+        assert trained(str(path), 16) == [], path.stem
 
 
-def test_where_all_are_silent_each_actor_keeps_a_micro_batch():
-    kept = silent.audible(arguments(), experiences([0.0] * 16, LENGTHS))
-    assert [each.index for each in kept] == [[0, 1], [2, 3]]
-    assert not any(each.advantages.any() for each in kept)
+def test_a_design_that_uses_passk_is_refused_with_its_own_k():
+    for name in ("exceeding_passk", "passk"):
+        assert "; k must be below N\n" in refused(str(CONFIGS / f"{name}.yaml"), 8, k=8)
+    assert trained(str(CONFIGS / "combination.yaml"), 8, k=8) == []  # Pass@1 is left in it
 
 
-def test_where_all_have_an_advantage_nothing_changes_but_the_pieces():
-    kept = silent.audible(arguments(), experiences([2.0] * 16, LENGTHS))
-    assert sorted(i for each in kept for i in each.index) == list(range(16))
-    assert all(set(each.advantages[each.action_mask].tolist()) == {2.0} for each in kept)
+def test_a_large_dead_zone_is_no_mistake():
+    made = shaping.load(PASSK, k=7)
+    assert [any(oracle.passk_closed_form([True] * n + [False] * (8 - n), 7)) for n in range(9)].count(True) == 1
+    assert silence(made, 8) == "" and trained(PASSK, 8, k=7) == []
 
 
-def test_a_shorter_rollout_is_left_as_it_is():
-    given = experiences(ADVANTAGES[:12], LENGTHS[:12])
-    assert silent.audible(arguments(), given) is given
+def test_a_part_of_the_run_without_signal_is_a_note_that_names_its_steps():
+    # k falls from 8 by one in every eighth of the run; with k = 8 = N nothing is learnt: 125 of 1,000 steps.
+    (note,) = trained(str(CONFIGS / "passk_annealed.yaml"), 8)
+    assert "note: for groups of 8 every 0/1 group gets 0 in a part of the run: of 1,000 steps in step 0..124" in note
+    (note,) = trained(str(CONFIGS / "passk_then_pass1.yaml"), 4, switch="0.3")
+    assert "of 1,000 steps in step 0..299" in note
+    late = "params: {k: {default: 2, range: [1, N], schedule: '2 if step < 700 else N'}}"
+    late = late.replace("else N", "else 4")
+    (note,) = trained(f"{late}\nadvantage: {{correct: 'binomial(n_neg, k)', wrong: 0 * n_neg, flat: 0}}", 4)
+    assert "of 1,000 steps in step 700..999" in note
+
+
+def test_a_threshold_that_leaves_nothing_is_refused_with_one_that_trains():
+    assert refused(str(CONFIGS / "without_easy.yaml"), 8, threshold=0).endswith(
+        "hint: for example --param threshold=1/2"
+    )
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    "advantage",
     [
-        ({"train__batch_size": 8}, "a rollout of 16 answers has to be one optimizer step; set --train.batch_size 16"),
-        ({"train__batch_size": 32}, "set --train.batch_size 16"),
-        ({"train__micro_batch_size": 3}, "makes no whole micro-batches of 3 on 2 actors"),
-        ({"train__dynamic_batch_enable": True}, "--train.dynamic_batch_enable plans its optimizer steps"),
-        ({"algo.kl.init_coef": 0.01}, "the KL penalty trains silent answers, too; set --algo.kl.init_coef 0"),
-        ({"actor__entropy_coef": 0.01}, "--actor.entropy_coef 0.01 trains silent answers, too"),
-        ({"actor__aux_loss_coef": 0.001}, "--actor.aux_loss_coef 0.001 trains silent answers, too"),
-        ({"train__enable_ema": True}, "--train.enable_ema counts micro-batches"),
+        "passk * length",  # a factor that is 0, whatever the lengths are
+        "passk - (passk + passk * logprob)",
+        "sum(passk, over=batch) * r",
+        "passk / (1 + length) if truncated else abs(passk)",
+        "max(passk * length, 2 * passk)",
+        "{each: passk * length / std(length), flat: 0}",
     ],
 )
-def test_what_would_change_the_gradient_is_refused(changed, message):
-    silent.refuse(arguments(actor__entropy_coef=0.0))  # is only measured
-    with pytest.raises(silent.CannotSkip) as error:
-        silent.refuse(arguments(**changed))
-    assert str(error.value).startswith("--skip-silent-groups: ") and message in str(error.value)
+def test_what_lengths_and_other_groups_enter_is_silent_where_a_factor_is(advantage):
+    text = f"let:\n  passk: correct * binomial(n_neg, k)\nadvantage: {advantage}\nparams: {{k: DEFAULT}}\n"
+    assert "for groups of 4 every 0/1 group gets 0: nothing would be trained" in refused(
+        text.replace("DEFAULT", "4"), 4
+    )
+    assert silence(shaping.loads(text.replace("DEFAULT", "3")), 4) == ""
 
 
-# ── The gradient ────────────────────────────────────────────────────────────
-
-RANK = Path(__file__).with_name("one_rank.py")
-
-
-def trained(folder, arm, *flags):
-    """(how the weights moved in two steps, what the first actor says of each step): two actors, for real."""
-    given = f"""--actor.model_name_or_path {POLICY} --rollout.batch_size 8 --rollout.n_samples_per_prompt 4
-        --train.batch_size 32 --train.micro_batch_size 2 --rollout.micro_batch_size 4 --actor.num_gpus_per_node 2
-        --algo.kl.init_coef 0 --actor.adam.lr 1 --actor.adam.eps 1000 --ds.zero_stage 2 --vllm.num_engines 1"""
-    env = {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(ports.keep()),
-        "WORLD_SIZE": "2",
-        "LOCAL_RANK": "0",
-        "ARM": arm,
-    }
-    env |= {"OUT": str(folder / "moved.pt")}
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, RANK, json.dumps(env | {"RANK": rank}), json.dumps([*given.split(), *flags])],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=os.environ,
-        )
-        for rank in "01"
-    ]
-    printed, errors = ranks[0].communicate(timeout=240)
-    if ranks[0].returncode:  # the other would wait for it
-        ranks[1].kill()
-    ranks[1].communicate(timeout=60)
-    assert ranks[0].returncode == 0, errors[-6000:]
-    return torch.load(folder / "moved.pt"), json.loads(printed.splitlines()[-1])
+def test_lengths_alone_are_a_signal_and_nothing_is_said():
+    assert trained("advantage: length - mean(length)", 4) == []
+    assert trained("advantage: (r - mean(r)) * (length > 1000000)", 4) == []
 
 
-@pytest.mark.stack
-@pytest.mark.parametrize(
-    "flags",
-    [
-        (),
-        pytest.param(
-            ("--actor.loss_agg_mode", "seq-mean-token-mean", "--ds.zero_stage", "3"), marks=pytest.mark.nightly
-        ),
-        pytest.param(("--actor.dual_clip", "3", "--train.max_epochs", "2"), marks=pytest.mark.nightly),
-    ],
-)
-def test_two_optimizer_steps_of_two_actors_move_the_weights_as_all_answers_do(flags, tmp_path):
-    # Adam with eps 1000 moves each weight by its gradient / 1000, so that the weights say what the gradient was.
-    everything, said = trained(tmp_path, "all", *flags)
-    fewer, also_said = trained(tmp_path, "skip", *flags)
-    epochs = 2 if "--train.max_epochs" in flags else 1
-    assert [step["steps"] for step in said] == [epochs, 2 * epochs] == [step["steps"] for step in also_said]
-    assert [step["trained"] for step in said] == [16, 16] and [step["trained"] for step in also_said] == [4, 4]
-    assert (everything - fewer).norm() / everything.norm() < 1e-5
-    for one, other in zip(said, also_said, strict=True):
-        assert other["loss"] == pytest.approx(one["loss"], abs=0.1) and other["reward"] == pytest.approx(15.5)
-    if not flags:  # and the comparison would notice it
-        off, _ = trained(tmp_path, "no factor")
-        assert (everything - off).norm() / everything.norm() > 0.1
+def test_a_design_for_any_rewards_gets_a_note_and_one_for_0_1_is_refused():
+    (note,) = trained(BETWEEN, 4)
+    assert "note: for groups of 4 every 0/1 group gets 0: a run on such rewards would train nothing" in note
+    assert "every 0/1 group gets 0: nothing would be trained" in refused(f"rewards: 0/1\n{BETWEEN}", 4)
+    assert "every group, whatever its rewards, gets 0" in refused("params: {c: 0}\nadvantage: c * (r - mean(r))", 4)
+
+
+def test_the_two_rewards_that_a_design_is_for_are_those_that_are_looked_at():
+    ends = "advantage: (1 + r) * (1 - r)"
+    assert "every group of rewards -1/1 gets 0" in refused(f"rewards: -1/1\n{ends}", 4)
+    assert trained(f"rewards: -1/0\n{ends}", 4) == [] and silence(shaping.loads(ends), 4) == ""
+
+
+def test_draws_of_the_whole_group_and_a_single_draw_teach_nothing_and_two_draws_do():
+    bootstrap = shaping.load(CONFIGS / "passk_bootstrap.yaml", k=4)
+    assert silence(bootstrap, 4) == VERDICTS and silence(shaping.load(CONFIGS / "passk_bootstrap.yaml", k=3), 4) == ""
+    draws = "draws: {{size: 4, count: {}, disjoint: yes, reward: max(r), advantage: reward - mean(reward)}}\n"
+    made = [shaping.loads(draws.format(count) + "rewards: 0/1\nadvantage: drawn") for count in (1, 2)]
+    assert [silence(each, 8) for each in made] == [VERDICTS, ""]
+
+
+def test_a_token_section_of_its_own_trains_even_if_every_advantage_is_0():
+    assert trained("advantage: 0 * r\ntoken: A - token_surprisal", 4) == []
+    assert "nothing would be trained" in refused("advantage: 0 * r\ntoken: A * token_surprisal", 4)
+
+
+def test_what_is_called_silent_gives_0_to_every_0_1_group_of_random_formulas():
+    """Every formula of a small grammar: never called silent if some 0/1 group gets anything."""
+    from shaping.groups.exact import verdict_pair
+
+    atoms = ["correct", "p", "n_neg - 2", "r - mean(r)", "0"]
+    called = 0
+    for a, b, c in itertools.product(atoms, repeat=3):
+        made = shaping.loads(f"advantage: ({a}) * ({b}) * (n_pos >= 2) * (n_neg >= 2) * ({c})")
+        pairs = [verdict_pair(made, 4, n) for n in range(5)]
+        nothing = not any(value for pair in pairs for value in pair if value is not None)
+        assert bool(silence(made, 4)) == nothing
+        called += nothing
+    assert 20 < called < 125
+
+
+def test_the_advice_follows_from_what_was_tried():
+    # Only k = 3 of 1..6 trains groups of 6.
+    text = "params: {k: {default: 2, range: [1, N]}}\nadvantage: correct * (k == 3)"
+    said = refused(text, 6)
+    assert "; k must be another number\n" in said and said.endswith("hint: for example --param k=3")
+    above = refused("params: {k: {default: 2, range: [1, N]}}\nadvantage: correct * (k > 2)", 6)
+    assert "; k must be above 2\n" in above and "--param k=3" in above
+    assert refused("advantage: 0 * correct", 6).endswith("neither another parameter nor a larger group was found")
+
+
+def test_the_exact_decision_of_a_group_of_1024_is_within_the_work_that_a_design_may_be(soon):
+    assert "k must be below N\n" in refused(PASSK, 1024, k=1024)
+    assert silence(shaping.load(PASSK, k=1023), 1024) == ""
