@@ -270,8 +270,8 @@ def _refuse_out_of_range(
                 continue
             fine_PN |= ~values_PN.isfinite() if present_PN is None else ~present_PN
             if not fine_PN.all():
-                says = f"is outside of `rewards: {each.shown(design.constants(None))}` ({each.span})"
-                hint = "Let the reward function return rewards that the design is for, or train on a design for others."
+                says = f"is outside of `rewards: {each.shown(design.constants(None))}`"
+                hint = f"The design says so at {each.span}. Return such rewards, or train on a design for others."
                 _refuse(design, kind, values_PN, fine_PN, says, hint)
 
 
