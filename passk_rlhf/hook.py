@@ -3,8 +3,10 @@
     experiences, permuted and cut into micro-batches
       → what the design reads (signals.py) as (P, N), each group one row        gather, by `index`
       → advantage_PN                                                            the design
-      → every token gets its answer's advantage, or what `token:` makes of it   scatter
-      → metrics of the step                                       `experience.info`, OpenRLHF's own channel
+      → every token gets its answer's advantage, or what `token:` makes of it   scatter, returns.py
+      → metrics of the step                                       `maker.passk_rlhf_metrics`; trainer.py logs them
+
+The actors get no metrics: each would be a tensor more an experience, which costs Ray more than all of the above.
 
 What OpenRLHF does around its estimators stays: float32 promotion and length penalties before, the KL penalty after.
 What it does to an estimator's result does not: a designed advantage is not clamped to --reward.clip_range and not
@@ -21,9 +23,11 @@ from torch import Tensor
 
 from passk_rlhf.dump import dump_groups
 from passk_rlhf.metrics import step_metrics
-from passk_rlhf.missing import short
+from passk_rlhf.missing import SHARE_FAILED, log_absent_as_mean, neutralized
 from passk_rlhf.no_signal import StepSignal
+from passk_rlhf.returns import short
 from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
+from passk_rlhf.token_returns import token_returns
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
 
@@ -36,8 +40,8 @@ def designed_advantages(
     """What `RemoteExperienceMaker.compute_advantages_and_returns` does, with `design` as the estimator.
 
     Args:
-      maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`, called is `get_cumulative_returns`;
-        it keeps the advantages.
+      maker: the RemoteExperienceMaker; read are its `args` and `kl_ctl`. It keeps the advantages, and the metrics of
+        the step.
       experiences: OpenRLHF's Experience list of one rollout, in any order; changed in place.
       step, total_steps: where in the run this is; needed by designs that change over it or draw at random.
 
@@ -45,7 +49,6 @@ def designed_advantages(
       RewardError: a reward is missing, not finite, or no verdict where one is needed; or the groups are not whole.
       DesignError: a formula left the range of floats.
     """
-    from openrlhf.models.utils import compute_reward
     from openrlhf.trainer.ppo_utils.length_penalty import apply_length_penalties
 
     args, N = maker.args, maker.args.rollout.n_samples_per_prompt
@@ -55,6 +58,11 @@ def designed_advantages(
     apply_length_penalties(experiences, args)
 
     groups = Groups.of(experiences, N)
+    if groups.mixed and not getattr(maker, "passk_rlhf_told_mixed", False):
+        from openrlhf.trainer.ppo_trainer import logger
+
+        logger.warning(f"{groups.mixed}. Groups are made by index, so this changes nothing; it is said once")
+        maker.passk_rlhf_told_mixed = True
     reward_PN = groups.gather(torch.cat([experience.rewards.reshape(-1) for experience in experiences]))
     # Without scores (a reward model) the reward before the length penalties is the raw score.
     scored = all(experience.scores is not None for experience in experiences)
@@ -62,6 +70,13 @@ def designed_advantages(
     score_PN = groups.gather(score_B).to(reward_PN.dtype)
 
     signal_PN = {name: groups.gather(value) for name, value in signals(experiences, design.inputs).items()}
+    failed_PN = None
+    if SHARE_FAILED in experiences[0].info:
+        failed_B = [experience.info[SHARE_FAILED] > 0 for experience in experiences]
+        failed_PN = groups.gather(torch.cat(failed_B))
+        signal_PN = {name: torch.where(failed_PN, torch.nan, value) for name, value in signal_PN.items()}
+        for experience, failed in zip(experiences, failed_B, strict=True):
+            neutralized(experience, failed)
     if (path := getattr(args.algo.advantage, "dump", None)) is not None:
         known = ["length", *(["logprob"] if logprobs_kept(experiences) else [])]
         columns = {name: groups.gather(value) for name, value in signals(experiences, known).items()} | signal_PN
@@ -83,22 +98,22 @@ def designed_advantages(
         reward_PN = torch.where(there_PN & reward_PN.isfinite(), reward_PN, 0)
         for experience, there_B in zip(experiences, groups.scatter(there_PN), strict=True):
             _log_nothing_as_zero(experience.info, there_B)
+    maker.passk_rlhf_metrics = metrics
+    log_absent_as_mean(experiences, groups.scatter(torch.ones_like(reward_PN).bool() if there_PN is None else there_PN))
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
     columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *of_tokens_PN)]
     for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
-        reward_BT = compute_reward(advantage_B, maker.kl_ctl.value, experience.kl, action_mask=experience.action_mask)
+        mask_BT = experience.action_mask.bool()
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
-        experience.returns = maker.get_cumulative_returns(reward_BT, experience.action_mask, 1.0)
+        returns = token_returns(advantage_B, experience.kl, mask_BT, maker.kl_ctl.value)
+        experience.returns, experience.info["return"] = returns
         if design.token is not None:
-            token_BT = token_advantage(design, N, token_logprobs(experience), experience.action_mask, read_B, moment)
-            experience.returns += token_BT - torch.where(experience.action_mask.bool(), advantage_B[:, None], 0)
+            token_BT = token_advantage(design, N, token_logprobs(experience), mask_BT, read_B, moment)
+            experience.returns += token_BT - torch.where(mask_BT, advantage_B[:, None], 0)
         experience.advantages = experience.returns.clone()
         experience.kl = None
-        experience.info["return"] = reward_BT.sum(dim=-1)
-        experience.info["group_reward_std"] = spread_B
-        for name, value in metrics.items():
-            # OpenRLHF reports the mean over samples; the same value for each makes that the batch's value.
-            experience.info[name] = torch.full_like(spread_B, value)
+        # Its own memory: of a view, Ray would send every actor the whole batch.
+        experience.info["group_reward_std"] = spread_B.clone()
     return experiences
 
 
@@ -134,10 +149,15 @@ class Groups:
     sizes: list[int]  # samples of each experience
     N: int
     prompts: list[str]  # in prompt order
+    mixed: str = ""  # where texts differ within a group, in words
 
     @classmethod
     def of(cls, experiences: list, N: int) -> Groups:
-        """Raise RewardError unless the batch is made of whole groups, N answers to one prompt each."""
+        """Raise RewardError unless the batch is made of whole groups, N answers each.
+
+        Which answers are a group, `index` alone says: an executor may put a path, a date or a task into the text of a
+        prompt, so that it differs within its group.
+        """
         order = [place for experience in experiences for place in experience.index]
         texts = [text for experience in experiences for text in experience.prompts]
         B = len(order)
@@ -152,14 +172,14 @@ class Groups:
         prompts = [""] * B
         for place, text in zip(order, texts, strict=True):
             prompts[place] = text
-        for start in range(0, B, N):
-            for place in range(start + 1, start + N):
-                if prompts[place] != prompts[start]:
-                    raise RewardError(
-                        f"group {start // N} mixes prompts: answer 0 is to {short(prompts[start])}, "
-                        f"answer {place - start} to {short(prompts[place])}"
-                    )
-        return cls(torch.tensor(order), [len(experience.index) for experience in experiences], N, prompts)
+        differing = (place for place in range(B) if prompts[place] != prompts[place // N * N])
+        mixed = ""
+        if (place := next(differing, None)) is not None:
+            mixed = (
+                f"the prompts of group {place // N} differ in their text: that of answer 0 is "
+                f"{short(prompts[place // N * N])}, that of answer {place % N} {short(prompts[place])}"
+            )
+        return cls(torch.tensor(order), [len(experience.index) for experience in experiences], N, prompts, mixed)
 
     def gather(self, value_B: Tensor) -> Tensor:
         """Batch order → (P, N) in prompt order."""

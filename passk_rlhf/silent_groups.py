@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from passk_rlhf.filtering import FLAG
-from passk_rlhf.missing import short
 from passk_rlhf.patch import IncompatibleOpenRLHF
+from passk_rlhf.returns import short
 from passk_rlhf.signals import signals
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated

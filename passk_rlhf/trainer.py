@@ -3,15 +3,18 @@
 RemoteExperienceMaker.compute_advantages_and_returns   `--algo.advantage.estimator design` is answered by hook.py;
                                                        every other estimator goes to the original, untouched
 RemoteExperienceMaker.split_rollout_samples            looks for missing rewards, then the original
-SamplesGenerator._process_response_into_experience     the original, then: dynamic filtering may not hide a reward
-                                                       that is no number; does its range fit the scores, or does the
-                                                       design say which groups are dropped
+SamplesGenerator._process_response_into_experience     reads the reward and what comes with it (returns.py), then the
+                                                       original, then: dynamic filtering may not hide a reward that is
+                                                       no number; does its range fit the scores, or does the design say
+                                                       which groups are dropped
 SamplesGenerator._generate_vllm                        is it filtering? Then the original
 BasePPOTrainer.__init__                                the original, then: say that the design is active, and put
-                                                       loggers.py's in front
+                                                       loggers.py's in front; with --skip-silent-groups, skip_silent.py
+                                                       stands before the actors' replay buffers
 BasePPOTrainer.train_step                              tells the first which step this is, cuts a rollout that was
-                                                       not foreseen to what the actors can share, then the original;
-                                                       counts steps that train nothing
+                                                       not foreseen to what the actors can share, leaves a step whose
+                                                       every answer is left out, then the original; adds the design's
+                                                       metrics to what is logged; counts steps that train nothing
 BasePPOTrainer.init_checkpoint_states                  the original, then: was this checkpoint trained on the same
                                                        design? Cut off what the run will write again, save the
                                                        design beside the model
@@ -84,6 +87,7 @@ _done: dict[str, int] = {}  # steps of the run, in the process that trains
 def train_on_what_can_be_shared(original, self, rollout_samples, global_step):
     maker, args, left = self.experience_maker, self.args, len(rollout_samples)
     maker.passk_rlhf_step = global_step  # steps done before this one; goes on after a resume
+    maker.passk_rlhf_metrics = {}  # of this step; hook.py fills it
     # Rollouts that can be foreseen were refused before. What filtering, or a resume after over-sampling, leaves at the
     # end of an episode cannot.
     if designed(args) and args.algo.dynamic_filtering_enable and not filters_silent(args):
@@ -97,25 +101,61 @@ def train_on_what_can_be_shared(original, self, rollout_samples, global_step):
         if kept < left:
             logger().warning(f"step {global_step + 1} trains on {kept} of {left} answers: the actors cannot share all")
         rollout_samples = rollout_samples[:kept]
-    return original(self, rollout_samples, global_step)
+    if designed(args) and rewarded_by_function(maker, rollout_samples):
+        from passk_rlhf.experiences import why_missing
+        from passk_rlhf.missing import nothing_to_train_on
+
+        if nothing_to_train_on(rollout_samples, design_of(args)):
+            why = f" (the first: {why})" if (why := why_missing(rollout_samples)) else ""
+            logger().warning(
+                f"step {global_step + 1} trains nothing: all {len(rollout_samples)} answers are left out{why}"
+            )
+            keep_unused(args, rollout_samples, global_step)
+            maker.passk_rlhf_advantage_PN = None
+            return {"rollout/num_samples": 0.0, "design/dropped": 1.0}, global_step + 1
+    status, done = original(self, rollout_samples, global_step)
+    return status | maker.passk_rlhf_metrics, done
+
+
+def rewarded_by_function(maker, samples) -> bool:
+    """Or by an agent. A reward model gives rewards later, to answers that have none."""
+    return maker.reward_model_group is None or any(sample.rewards is not None for sample in samples)
+
+
+def keep_unused(args, samples, step) -> None:
+    """--dump-rewards of a step that is not trained on."""
+    if (path := getattr(args.algo.advantage, "dump", None)) is None:
+        return
+    import torch
+
+    from passk_rlhf.dump import dump_groups
+
+    N = args.rollout.n_samples_per_prompt
+    nothing_PN = torch.full((len(samples) // N, N), torch.nan)
+    length_PN = torch.tensor([float(sample.action_mask.sum()) for sample in samples]).reshape(-1, N)
+    prompts = [sample.prompts[0] for sample in samples[::N]]
+    dump_groups(path, step, prompts, {"rewards": nothing_PN, "scores": nothing_PN, "length": length_PN})
 
 
 def split_rollout_samples(original, self, rollout_samples):
     if not designed(self.args):
         return original(self, rollout_samples)
-    from passk_rlhf.missing import settle_missing_rewards
+    from passk_rlhf.missing import own_signals, settle_missing_rewards
 
-    if self.reward_model_group is None:
-        N = self.args.rollout.n_samples_per_prompt
-        settle_missing_rewards(rollout_samples, N, drop=design_of(self.args).drop_missing)
+    design, N = design_of(self.args), self.args.rollout.n_samples_per_prompt
+    scored = rewarded_by_function(self, rollout_samples)
+    settle_missing_rewards(rollout_samples, N, design.drop_missing, own_signals(design), scored)
     return original(self, rollout_samples)
 
 
 def response_into_experience(original, self, response, **kwargs):
-    experience = original(self, response, **kwargs)
-    if designed(self.args) and self.args.algo.dynamic_filtering_enable:
-        from passk_rlhf.missing import unhide
+    if not designed(self.args):
+        return original(self, response, **kwargs)
+    from passk_rlhf.experiences import experience_of
+    from passk_rlhf.missing import unhide
 
+    experience = experience_of(lambda read: original(self, read, **kwargs), response, self.tokenizer)
+    if self.args.algo.dynamic_filtering_enable:
         unhide(experience, design_of(self.args))
         if (silent_groups := getattr(self, "passk_rlhf_silent_groups", None)) is not None:
             silent_groups.add(experience)
@@ -170,10 +210,12 @@ def watch_of(owner):
 
 
 def compute_eval_metrics(original, eval_dataloader, samples, n_samples_per_prompt):
+    from passk_rlhf.experiences import why_missing
     from passk_rlhf.missing import count_missing_as_zero
 
     if missing := count_missing_as_zero(samples):
-        logger().warning(f"evaluation: {missing} of {len(samples)} answers have no reward; they count 0")
+        why = f" (the first: {why})" if (why := why_missing(samples)) else ""
+        logger().warning(f"evaluation: {missing} of {len(samples)} answers have no reward; they count 0{why}")
     return original(eval_dataloader, samples, n_samples_per_prompt)
 
 
@@ -235,6 +277,11 @@ def init_trainer(original, self, *args, **kwargs):
     self.passk_rlhf_no_signal = NoSignal(logger().info, logger().warning, trained_beside(self.args))
     closing = Closing(board, self.passk_rlhf_no_signal)
     self.tensorboard_logger = MetricsFile(metrics, Progress(closing, logger().info, total_steps))
+    if self.args.algo.advantage.skip_silent:
+        from passk_rlhf.skip_silent import skipping
+
+        group = self.actor_model_group
+        group.async_run_method_batch = skipping(self.args, group.async_run_method_batch)
     low, high = self.args.reward.clip_range
     logger().info(
         f"shaping: {resume.describe(design_of(self.args))} active in {type(self).__name__} pid {os.getpid()}; "

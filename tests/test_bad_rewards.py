@@ -90,7 +90,7 @@ def step(design, rewarded_by):
         experience.kl = torch.zeros(experience.action_mask.shape)
     experiences = maker.compute_advantages_and_returns(experiences)
     found = [each.advantages[i][each.action_mask[i].bool()][0] for each in experiences for i in range(len(each.index))]
-    return torch.stack(found), experiences[0].info.get("design/dropped", torch.zeros(1))[0].item()
+    return torch.stack(found), maker.passk_rlhf_metrics.get("design/dropped", 0.0)
 
 
 def reward_file(folder, body):

@@ -1,6 +1,7 @@
 """The hook against OpenRLHF's own estimators, on OpenRLHF's own experiences, in one process."""
 
 import json
+import logging
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -167,18 +168,18 @@ def test_a_reward_models_reward_before_the_penalty_stands_in_for_missing_scores(
     assert [tokens[0].item() for tokens in found] == [1, 0.5, 0, 0]
 
 
-def test_the_metrics_of_the_step_reach_info_as_the_oracle_computes_them():
+def test_the_trainer_keeps_the_metrics_of_the_step_as_the_oracle_computes_them():
     rewards = [1, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 0]
-    args = arguments("design", CONFIGS["passk"].replace("default: 4", "default: 2"))
-    experiences = maker(args).compute_advantages_and_returns(batch(rewards))
+    trainer = maker(arguments("design", CONFIGS["passk"].replace("default: 4", "default: 2")))
+    experiences = trainer.compute_advantages_and_returns(batch(rewards))
     verdicts = [[bool(r) for r in rewards[i : i + N]] for i in (0, 4, 8)]
     exact = oracle.batch_metrics(verdicts, [oracle.passk_by_enumeration(group, 2) for group in verdicts])
     names = {name: f"rollout/{name}" if name.startswith("pass") else f"design/{name}" for name in exact}
     assert set(names) >= {"pass1", "pass2", "pass4", "all_wrong", "too_easy", "effective", "abs_correct", "abs_max"}
-    for experience in experiences:
-        for name, ours in names.items():
-            assert experience.info[ours].shape == experience.rewards.shape
-            assert experience.info[ours][0].item() == pytest.approx(float(exact[name]), rel=1e-6), name
+    for name, ours in names.items():
+        assert trainer.passk_rlhf_metrics[ours] == pytest.approx(float(exact[name]), rel=1e-7), name
+    for experience in experiences:  # OpenRLHF's own numbers alone go to the actors
+        assert set(experience.info) == {"reward", "return", "group_reward_std"}
 
 
 # ── What is refused ─────────────────────────────────────────────────────────
@@ -190,10 +191,6 @@ def test_the_metrics_of_the_step_reach_info_as_the_oracle_computes_them():
         ({"rewards": [1, 0, 0.5, 0]}, "score 0.5 at prompt 0, answer 2 is neither 0 nor 1"),
         ({"rewards": [1, 0, float("nan"), 0]}, "score nan at prompt 0, answer 2"),
         ({"rewards": [1, 0, 0, 0, 1, 0]}, "6 answers are not whole groups of 4"),
-        (
-            {"rewards": [1, 0, 0, 0], "prompts": ["a", "a", "b", "a"]},
-            "group 0 mixes prompts: answer 0 is to 'a', answer 2 to 'b'",
-        ),
         ({"rewards": [1, 0, 0, 0], "order": [0, 1, 1, 3]}, "no permutation of 0..3"),
     ],
 )
@@ -201,6 +198,27 @@ def test_a_batch_that_cannot_be_trusted_is_refused_by_place(change, message):
     with pytest.raises(RewardError) as error:
         run(arguments("design", CONFIGS["passk"]), batch(change.pop("rewards"), **change))
     assert message in str(error.value)
+
+
+def test_groups_are_those_of_the_index_and_texts_that_differ_within_one_are_said_once(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("openrlhf"), "propagate", True)
+    design = "advantage: r - mean(r)"
+    texts = [f"in /tmp/run{i}: task {i // N}" for i in range(8)]
+    made = maker(arguments("design", design))
+    for _ in range(2):
+        # by their text, these would be groups of one, each of which has the advantage 0
+        found = made.compute_advantages_and_returns(
+            batch([1, 0, 0, 0, 1, 1, 1, 0], prompts=texts, order=[6, 1, 0, 3, 2, 7, 5, 4])
+        )
+        values = [tokens[0].item() for tokens in advantages(found)]
+        assert values == [0.75, -0.25, -0.25, -0.25, 0.25, 0.25, 0.25, -0.75]
+    (said,) = [record.getMessage() for record in caplog.records if "differ in their text" in record.getMessage()]
+    assert "group 0" in said and "'in /tmp/run0: task 0', that of answer 1 'in /tmp/run1: task 0'" in said
+
+
+def test_groups_whose_texts_are_the_same_across_prompts_stay_apart():
+    found = run(arguments("design", "advantage: r - mean(r)"), batch([1, 0, 0, 0, 1, 1, 0, 0], prompts=["go"] * 8))
+    assert [tokens[0].item() for tokens in found] == [0.75, -0.25, -0.25, -0.25, 0.5, 0.5, -0.5, -0.5]
 
 
 def test_a_bad_reward_is_shown_with_the_text_of_its_prompt():
@@ -228,8 +246,14 @@ def test_scatter_undoes_gather_for_any_permutation_and_cut():
 
 
 def compute(design, experiences, step=None, total_steps=None, **changes):
-    args = arguments("design", design, **changes)
-    return designed_advantages(loads(design), maker(args), experiences, step, total_steps)
+    return compute_and_keep(design, experiences, step, total_steps, **changes)[0]
+
+
+def compute_and_keep(design, experiences, step=None, total_steps=None, **changes):
+    """The experiences, and what the trainer keeps of the step for its log."""
+    trainer = maker(arguments("design", design, **changes))
+    experiences = designed_advantages(loads(design), trainer, experiences, step, total_steps)
+    return experiences, trainer.passk_rlhf_metrics
 
 
 def test_lengths_are_those_of_each_answer_also_when_the_batch_is_permuted_and_cut_across_groups():
@@ -316,30 +340,31 @@ def test_draws_differ_from_step_to_step_and_can_be_repeated():
 def test_a_design_that_leaves_missing_answers_out_trains_on_the_rest_and_counts_them():
     design = "on_missing: drop\nadvantage: r - mean(r)"
     experiences = batch([1, float("nan"), 0, 0, 1, 1, 0, 0], order=[3, 1, 0, 2, 7, 5, 4, 6])
-    found = advantages(compute(design, experiences))
+    experiences, metrics = compute_and_keep(design, experiences)
+    found = advantages(experiences)
     assert [found[i][0].item() for i in range(4)] == pytest.approx([2 / 3, 0, -1 / 3, -1 / 3])
+    assert metrics["design/dropped"] == 1 / 8
     assert [found[i][0].item() for i in range(4, 8)] == [0.5, 0.5, -0.5, -0.5]
     for experience in experiences:
-        assert experience.info["design/dropped"].tolist() == pytest.approx([1 / 8] * len(experience.index))
         assert experience.info["reward"].isfinite().all() and experience.info["group_reward_std"].isfinite().all()
 
 
 def test_a_signal_is_missing_with_the_reward_that_it_comes_with_and_logged_as_zero():
     experiences = batch([1, 0, 0, 0], cut=4)
     experiences[0].info["moves"] = torch.tensor([6.0, 8.0, 10.0, torch.nan])
-    found = advantages(
-        compute("on_missing: drop\nsignals: {moves: length}\nadvantage: moves - mean(moves)", experiences)
-    )
+    design = "on_missing: drop\nsignals: {moves: length}\nadvantage: moves - mean(moves)"
+    experiences, metrics = compute_and_keep(design, experiences)
+    found = advantages(experiences)
     assert [found[i][0].item() for i in range(4)] == [-2, 0, 2, 0]
     assert experiences[0].info["moves"].tolist() == [6, 8, 10, 0]
-    assert experiences[0].info["design/dropped"].tolist() == [0.25] * 4
+    assert metrics["design/dropped"] == 0.25
 
 
 def test_an_infinite_reward_that_is_left_out_is_logged_as_zero():
     experiences = batch([1, float("inf"), 0, 0], cut=4)
-    compute("on_missing: drop\nadvantage: r - mean(r)", experiences)
+    _, metrics = compute_and_keep("on_missing: drop\nadvantage: r - mean(r)", experiences)
     assert experiences[0].info["reward"].tolist() == [1, 0, 0, 0]
-    assert experiences[0].info["rollout/pass1"].tolist() == pytest.approx([1 / 3] * 4)  # of the three that are there
+    assert metrics["rollout/pass1"] == pytest.approx(1 / 3)  # of the three that are there
 
 
 # ── --dump-rewards ──────────────────────────────────────────────────────────

@@ -17,7 +17,7 @@ GROUPS = ["--rollout.n_samples_per_prompt", "8", "--actor.num_gpus_per_node", "1
 GROUPS += ["--rollout.batch_size", "8"]
 
 
-class RayStarted(Exception):
+class RayStarted(BaseException):
     pass
 
 
@@ -37,6 +37,9 @@ def launch(monkeypatch, capsys, tmp_path):
 
     def run(*argv):
         try:
+            scored = tmp_path / "reward.py"
+            scored.write_text("def reward_func(queries, prompts, labels): return {}\n")
+            argv = [scored if word == "reward.py" else word for word in argv]
             folders = ["--ckpt.output_dir", tmp_path / "model", "--ckpt.path", tmp_path / "checkpoints"]
             status = train_ppo_ray.main([str(word) for word in [*folders, *argv]])
         except SystemExit as error:
@@ -224,13 +227,15 @@ def test_a_worker_error_that_explains_itself_is_shown_without_a_traceback(monkey
     assert capsys.readouterr().err == "python -m passk_rlhf.train_ppo_ray: error: reward 0.5 at prompt 3\n"
 
 
-def test_an_error_that_is_not_ours_keeps_its_traceback(monkeypatch):
+def test_an_error_that_is_not_ours_keeps_its_traceback_and_ends_with_a_line(monkeypatch, capsys):
     def failing(self):
         raise KeyError("a bug")
 
     monkeypatch.setattr(train_ppo_ray.Launch, "run", failing)
-    with pytest.raises(KeyError):
-        train_ppo_ray.main([])
+    assert train_ppo_ray.main([]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback (most recent call last)") and ", in failing" in err
+    assert "\npython -m passk_rlhf.train_ppo_ray: error: KeyError: 'a bug'\n" in err
 
 
 def test_a_design_that_gives_every_0_1_group_0_is_refused_with_the_k_that_trains(launch):

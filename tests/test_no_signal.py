@@ -112,7 +112,7 @@ def test_what_the_loss_has_besides_advantages(kl, entropy, said):
 
 def test_openrlhfs_own_train_step_is_counted_by_what_the_hook_saw(run):
     """OpenRLHF's train_step around it, its actors and its maker replaced: the step counts as the hook saw it."""
-    maker = SimpleNamespace()
+    maker = SimpleNamespace(reward_model_group="there")
     self = SimpleNamespace(
         experience_maker=maker,
         passk_rlhf_no_signal=run[0],
@@ -130,6 +130,9 @@ def test_openrlhfs_own_train_step_is_counted_by_what_the_hook_saw(run):
         return {}, step + 1
 
     for step, answers in enumerate((8, 8, 3)):  # three answers are too few for two actors
-        assert trainer.train_step(original, self, [SimpleNamespace(scores=None)] * answers, step)[1] == step + 1
+        assert (
+            trainer.train_step(original, self, [SimpleNamespace(rewards=None, scores=None)] * answers, step)[1]
+            == step + 1
+        )
     run[0].end()
     assert run[2] == ["shaping: 2 of 3 steps trained nothing"]
