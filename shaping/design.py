@@ -97,6 +97,14 @@ class Design:
         """Which rewards it is for, each of these; empty for any."""
         return self.sections.rewards
 
+    def looked_at(self, rewards: Rewards) -> tuple[str, ...]:
+        """Of which numbers these have to be: 'r' and 'score', as far as formulas read them.
+
+        Of a list of values the scores, where they are read: the reward may be a verdict with a length penalty on top.
+        """
+        read = tuple(name for name in ("score", "r") if self.reads(name))
+        return read[:1] if rewards.is_list else read
+
     @cached_property
     def nodes(self) -> frozenset[Node]:
         """Every node that the advantage, and the token section, need."""

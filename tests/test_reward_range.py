@@ -66,10 +66,11 @@ def test_a_reward_is_taken_or_refused_as_the_file_says(said, dtype):
 
 def test_the_error_names_prompt_answer_value_and_the_place_in_the_file():
     said = refusal(f"rewards: >= 0\n{DR_GRPO}", [1.0, 0.0], [0.5, -0.25])
-    first = "design 'd': reward -0.25 at prompt 1, answer 1 is outside of `rewards: >= 0` (d.yaml:1:10)."
-    assert said.splitlines()[0] == first and "train on a design for others" in said
+    first, second = said.splitlines()
+    assert first == "design 'd': reward -0.25 at prompt 1, answer 1 is outside of `rewards: >= 0`."
+    assert second == "The design says so at d.yaml:1:10. Return such rewards, or train on a design for others."
     said = refusal(f"params: {{top: 2}}\nrewards: <= top\n{DR_GRPO}", [3.0, 0.0])
-    assert "outside of `rewards: <= top (top = 2)` (d.yaml:2:10)" in said
+    assert "outside of `rewards: <= top (top = 2)`.\nThe design says so at d.yaml:2:10." in said
 
 
 MISTAKES = {
@@ -84,7 +85,7 @@ MISTAKES = {
     "<= top": ("d.yaml:1:13: unknown name 'top' in 'rewards'", "hint: names here: cost, later"),
     "0 to mean(r)": ("d.yaml:1:20: unknown name 'r' in 'rewards'", "hint: names here: cost, later"),
     "<= later": (
-        "d.yaml:1:13: the rewards that a design is for are the same in every step, and this changes",
+        "d.yaml:1:13: the rewards that a design is for are the same in every step and for every N, and this changes",
         "hint: take a number, or a parameter without a schedule",
     ),
     "0 to 1/0": ("d.yaml:1:15: division by zero", None),
@@ -133,7 +134,7 @@ def test_an_answer_that_is_left_out_is_not_out_of_range_and_one_that_is_nan_is_n
 def test_designs_that_use_others_are_for_what_each_of_them_is_for():
     inner = "{advantage: r - mean(r), rewards: >= 0}"
     using = f"use: {{inner: {inner}}}\nadvantage: inner\n"
-    assert "outside of `rewards: >= 0` (d.yaml:1:" in refusal(using, [1.0, -1.0])
+    assert "outside of `rewards: >= 0`.\nThe design says so at d.yaml:1:" in refusal(using, [1.0, -1.0])
     both = f"rewards: -1 to 1\n{using}"
     assert "`rewards: -1 to 1`" in refusal(both, [2.0, 0.0]) and "`rewards: >= 0`" in refusal(both, [1.0, -0.5])
     assert "outside of `rewards: >= 0`" in refusal(f"rewards: any\n{using}", [1.0, -1.0])
@@ -141,6 +142,7 @@ def test_designs_that_use_others_are_for_what_each_of_them_is_for():
     given = "use: {inner: {design: {params: {top: 1}, advantage: r, rewards: <= top}, params: {top: 1 + 2}}}\n"
     assert "<= top" in refusal(f"{given}advantage: inner\n", [4.0, 0.0])
     assert loads(f"{given}advantage: inner\n")(rows([3.0, 0.0])).tolist() == [[3, 0]]
+    assert "for every N, and this changes" in message(given.replace("1 + 2", "N") + "advantage: inner\n")
 
 
 def test_the_saved_text_of_a_design_its_copies_and_its_pickle_say_the_same():
@@ -238,7 +240,7 @@ def test_the_first_step_ends_with_prompt_answer_value_and_text():
     with pytest.raises(RewardError) as error:
         step(f"rewards: >= 0\n{DR_GRPO}", [1.0, 0.0, -1.0, 0.0])
     said = str(error.value)
-    assert "reward -1.0 at prompt 0, answer 2 is outside of `rewards: >= 0` (design.yaml:1:10)" in said
+    assert "reward -1.0 at prompt 0, answer 2 is outside of `rewards: >= 0`.\nThe design says so at design.yaml:1:10." in said
     assert said.endswith("\nprompt 0: 'What is 6 * 7?'") and "penalty" not in said and "--reward" not in said
     found, maker = step(f"rewards: >= 0\n{DR_GRPO}", [1.0, 0.0, 0.0, 0.0])
     assert found == {0: 0.75, 1: -0.25, 2: -0.25, 3: -0.25}

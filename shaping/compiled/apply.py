@@ -255,23 +255,22 @@ def _refuse_out_of_range(
 ) -> None:
     """Raise the RewardError of the first number that the design's `rewards:` excludes; `what` scores are called.
 
-    What formulas read is looked at. Of a list of values the scores, where they are read: a reward may then be a verdict
-    with a length penalty on top. What is no finite number is left to others, and so are answers that are left out.
+    What is no finite number is left to others, and so are answers that are left out.
     """
-    scores = design.counts or "score" in design.signals
     judged = design.counts and not design.graded  # then a score that is neither 0 nor 1 is told as that
     for each in design.rewards:
-        columns = [(what, score_PN)] if scores and not (judged and each.is_list) else []
-        if "r" in design.signals and not (scores and (each.is_list or score_PN is reward_PN)):
-            columns.append(("reward", reward_PN))
+        given = {"score": (what, score_PN), "r": ("reward", reward_PN)}
+        columns = [given[name] for name in design.looked_at(each) if not (name == "score" and judged and each.is_list)]
+        if len(columns) == 2 and score_PN is reward_PN:
+            columns = columns[:1]
         for kind, values_PN in columns:
             fine_PN = within(each, values_PN, design.constants(None))
             if fine_PN is None:
                 continue
             fine_PN |= ~values_PN.isfinite() if present_PN is None else ~present_PN
             if not fine_PN.all():
-                says = f"is outside of `rewards: {each.shown(design.constants(None))}` ({each.span})"
-                hint = "Let the reward function return rewards that the design is for, or train on a design for others."
+                says = f"is outside of `rewards: {each.shown(design.constants(None))}`"
+                hint = f"The design says so at {each.span}. Return such rewards, or train on a design for others."
                 _refuse(design, kind, values_PN, fine_PN, says, hint)
 
 

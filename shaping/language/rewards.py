@@ -147,9 +147,9 @@ def _end(reader: Reader, value: Scalar, start: int, end: int) -> Node:
         return value.place(start + first, start + last)
 
     node = parse(text, where="rewards", place=place, lookup=lookup, names=reader.params)
-    if any(isinstance(part, Name) and part.name in TIME for part in walk(node)):
+    if any(isinstance(part, Name) and part.name in (*TIME, "N") for part in walk(node)):
         hint = "take a number, or a parameter without a schedule"
-        message = "the rewards that a design is for are the same in every step, and this changes"
+        message = "the rewards that a design is for are the same in every step and for every N, and this changes"
         raise DesignError(located(place(0, len(text)), message, hint))
     if node.scope != CONSTANT:
         raise DesignError(located(place(0, len(text)), "an end of `rewards:` is a number or a parameter", _write()))
@@ -163,8 +163,6 @@ def _constants(reader: Reader) -> dict[str, Real]:
 def _refuse_empty(reader: Reader, every: Sequence[Rewards], span: Span) -> None:
     """Raise the DesignError of rewards of which there are none, as far as the file's own parameters say."""
     names = _constants(reader)
-    if any(isinstance(node, Name) and node.name not in names for each in every for node in _nodes(each)):
-        return  # N, in a used design's parameter
     lists = [each for each in every if each.is_list]
     if lists:
         there = [value for value in lists[0].numbers(names) if all(each.holds(value, names) for each in every)]
