@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from passk_rlhf.dump import dump_groups
+from passk_rlhf.explore import answer_ids, explore_metrics
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.missing import short
 from passk_rlhf.returns import token_returns
@@ -53,18 +54,19 @@ def designed_advantages(
     raw_B = torch.cat([experience.rewards.reshape(-1) for experience in experiences]).clone()
     apply_length_penalties(experiences, args)
 
-    groups = Groups.of(experiences, N)
+    groups, masks = Groups.of(experiences, N), [experience.action_mask.bool() for experience in experiences]
     reward_PN = groups.gather(torch.cat([experience.rewards.reshape(-1) for experience in experiences]))
     # Without scores (a reward model) the reward before the length penalties is the raw score.
     scored = all(experience.scores is not None for experience in experiences)
     score_B = torch.cat([experience.scores.reshape(-1) for experience in experiences]) if scored else raw_B
     score_PN = groups.gather(score_B).to(reward_PN.dtype)
 
-    signal_PN = {name: groups.gather(value) for name, value in signals(experiences, design.inputs).items()}
+    known = ["length", *(["logprob"] if logprobs_kept(experiences) else [])]
+    names = [*known, *(name for name in design.inputs if name not in known)]
+    column_PN = {name: groups.gather(value) for name, value in signals(experiences, names).items()}
+    signal_PN = {name: column_PN[name] for name in design.inputs}
     if (path := getattr(args.algo.advantage, "dump", None)) is not None:
-        known = ["length", *(["logprob"] if logprobs_kept(experiences) else [])]
-        columns = {name: groups.gather(value) for name, value in signals(experiences, known).items()} | signal_PN
-        dump_groups(path, step, groups.prompts[::N], {"rewards": reward_PN, "scores": score_PN} | columns)
+        dump_groups(path, step, groups.prompts[::N], {"rewards": reward_PN, "scores": score_PN} | column_PN)
     moment = design.moment(step, total_steps)
     try:
         # Draws are other ones in every step, and the same ones when a run is repeated.
@@ -74,7 +76,11 @@ def designed_advantages(
     advantage_PN, *read_PN = result if design.token is not None else (result,)
     maker.passk_rlhf_advantage_PN = advantage_PN  # for TensorBoard's histogram (loggers.py)
     there_PN = present(design, reward_PN, score_PN, signal_PN, moment) if design.drop_missing else None
-    metrics = step_metrics(verdicts(design, score_PN), advantage_PN, there_PN)
+    correct_PN = verdicts(design, score_PN)
+    metrics = step_metrics(correct_PN, advantage_PN, there_PN)
+    id_PN = None if (id_B := answer_ids(experiences, masks)) is None else groups.gather(id_B)
+    surprisal_PN = -column_PN["logprob"] if "logprob" in known else None
+    metrics |= explore_metrics(correct_PN, id_PN, surprisal_PN, column_PN["length"] > 0, there_PN)
     if there_PN is not None:
         metrics["design/dropped"] = (~there_PN).float().mean().item()
         reward_PN = torch.where(there_PN & reward_PN.isfinite(), reward_PN, 0)
@@ -83,8 +89,7 @@ def designed_advantages(
     maker.passk_rlhf_metrics = metrics
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
     columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
-    for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
-        mask_BT = experience.action_mask.bool()
+    for experience, mask_BT, advantage_B, spread_B, *read_B in zip(experiences, masks, *columns, strict=True):
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
         returns = token_returns(advantage_B, experience.kl, mask_BT, maker.kl_ctl.value)
         experience.returns, experience.info["return"] = returns
