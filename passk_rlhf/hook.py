@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from passk_rlhf.dump import dump_groups
+from passk_rlhf.evaluation import has_verdicts
 from passk_rlhf.explore import answer_ids, explore_metrics
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.missing import short
@@ -78,6 +79,8 @@ def designed_advantages(
     there_PN = present(design, reward_PN, score_PN, signal_PN, moment) if design.drop_missing else None
     correct_PN = verdicts(design, score_PN)
     metrics = step_metrics(correct_PN, advantage_PN, there_PN)
+    if not has_verdicts(design, score_PN if there_PN is None else torch.where(there_PN, score_PN, torch.nan)):
+        metrics = {name: value for name, value in metrics.items() if not name.startswith("rollout/pass")}
     id_PN = None if (id_B := answer_ids(experiences, masks)) is None else groups.gather(id_B)
     surprisal_PN = -column_PN["logprob"] if "logprob" in known else None
     metrics |= explore_metrics(correct_PN, id_PN, surprisal_PN, column_PN["length"] > 0, there_PN)
