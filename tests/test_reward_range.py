@@ -240,7 +240,10 @@ def test_the_first_step_ends_with_prompt_answer_value_and_text():
     with pytest.raises(RewardError) as error:
         step(f"rewards: >= 0\n{DR_GRPO}", [1.0, 0.0, -1.0, 0.0])
     said = str(error.value)
-    assert "reward -1.0 at prompt 0, answer 2 is outside of `rewards: >= 0`.\nThe design says so at design.yaml:1:10." in said
+    assert (
+        "reward -1.0 at prompt 0, answer 2 is outside of `rewards: >= 0`.\nThe design says so at design.yaml:1:10."
+        in said
+    )
     assert said.endswith("\nprompt 0: 'What is 6 * 7?'") and "penalty" not in said and "--reward" not in said
     found, maker = step(f"rewards: >= 0\n{DR_GRPO}", [1.0, 0.0, 0.0, 0.0])
     assert found == {0: 0.75, 1: -0.25, 2: -0.25, 3: -0.25}
