@@ -91,15 +91,17 @@ def designed_advantages(
         reward_PN = torch.where(there_PN & reward_PN.isfinite(), reward_PN, 0)
         for experience, there_B in zip(experiences, groups.scatter(there_PN), strict=True):
             _log_nothing_as_zero(experience.info, there_B)
-    log_absent_as_mean(experiences, groups.scatter(torch.ones_like(reward_PN).bool() if there_PN is None else there_PN))
+    all_PN = torch.ones_like(reward_PN).bool() if there_PN is None else there_PN
+    log_absent_as_mean(experiences, groups.scatter(all_PN))
     spread_PN = reward_PN.std(-1, keepdim=True).expand_as(reward_PN)
-    columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *read_PN)]
-    for experience, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
+    columns = [groups.scatter(value_PN) for value_PN in (all_PN, advantage_PN, spread_PN, *read_PN)]
+    for experience, here_B, advantage_B, spread_B, *read_B in zip(experiences, *columns, strict=True):
         reward_BT = compute_reward(advantage_B, maker.kl_ctl.value, experience.kl, action_mask=experience.action_mask)
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
         experience.returns = maker.get_cumulative_returns(reward_BT, experience.action_mask, 1.0)
         if design.token is not None:
-            token_BT = token_advantage(design, N, token_logprobs(experience), experience.action_mask, read_B, moment)
+            there_BT = experience.action_mask.bool() & here_B[:, None]
+            token_BT = token_advantage(design, N, token_logprobs(experience), there_BT, read_B, moment)
             experience.returns += token_BT - torch.where(experience.action_mask.bool(), advantage_B[:, None], 0)
         experience.advantages = experience.returns.clone()
         experience.kl = None
