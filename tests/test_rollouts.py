@@ -6,6 +6,7 @@ Answers R, L, U and D of two mazes; R is right, L and U are wrong, and the agent
 
 import json
 import logging
+import pickle
 import textwrap
 
 import pytest
@@ -385,6 +386,22 @@ def test_numbers_that_only_some_answers_have_do_not_break_openrlhfs_buffer_and_t
 def test_a_number_that_only_the_first_answer_lacks_does_not_break_it_either(tmp_path):
     step = rewarded(KEPT, tmp_path, "return {'rewards': 1.0}", answer="R")
     assert step.advantages() == QUARTERS and step.logged("moves") == 1
+
+
+def test_why_an_answer_has_no_reward_survives_the_queue_of_async_training(tmp_path):
+    step = Step(KEPT, agent(tmp_path, "raise KeyError('no such label')"))
+    step.samples = pickle.loads(pickle.dumps(step.samples))
+    with pytest.raises(RewardError, match="for 2 of 8 answers in all: the agent raised KeyError"):
+        step.advantages()
+
+
+def test_a_rollout_that_raised_cannot_be_left_to_a_reward_model(tmp_path):
+    step = Step(DROPPED, agent(tmp_path, reset="raise OSError('no sandbox')"))
+    step.maker.reward_model_group = "there is one"
+    with pytest.raises(
+        RewardError, match=r"OSError\('no sandbox'\)(.|\n)*A reward model scores the answers of this run"
+    ):
+        step.advantages()
 
 
 def test_the_step_of_an_evaluation_takes_what_training_takes(tmp_path):
