@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 from passk_rlhf import placement, resume
+from shaping import RewardError
+
+GO_ON = "To go on from checkpoint"
 
 # What an operating system refuses; the file or the port that it refused is in the message.
 REFUSALS = {
@@ -42,7 +45,10 @@ def in_words(
     """
     meant = innermost(error)
     if isinstance(meant, tuple(told)):
-        return str(meant)
+        go_on = next_step(args, older) if isinstance(meant, RewardError) else ""
+        if not go_on.startswith(GO_ON):
+            return str(meant)
+        return f"{meant}\n{go_on}, and --allow-design-change if the design was changed"
     if MAKING.search(text := _plain(meant)):  # nothing was trained yet, so there is nothing to go on from
         return _of_its_making(text, told)
     what = _what_broke(meant)
@@ -96,7 +102,7 @@ def next_step(args: SimpleNamespace, older: int | None = None) -> str:
         return f"The checkpoint is not one to go on from: {error}"
     if name is None:
         return none
-    return f"To go on from checkpoint {name} in {path}: the same command with --ckpt.load_enable"
+    return f"{GO_ON} {name} in {path}: the same command with --ckpt.load_enable"
 
 
 def refusal(error: OSError) -> str:

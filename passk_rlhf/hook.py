@@ -68,19 +68,21 @@ def designed_advantages(
     advantage_PN, *of_tokens_PN = result if design.token is not None else (result,)
     there_PN = present(design, read.reward_PN, read.score_PN, signal_PN, moment) if design.drop_missing else None
     measure(design, maker, experiences, groups, read, advantage_PN, there_PN)
+    here_PN = torch.ones_like(advantage_PN).bool() if there_PN is None else there_PN
+    log_absent_as_mean(experiences, groups.scatter(here_PN))
 
     if there_PN is not None:
         read.reward_PN = torch.where(there_PN & read.reward_PN.isfinite(), read.reward_PN, 0)
     spread_PN = read.reward_PN.std(-1, keepdim=True).expand_as(read.reward_PN)
-    columns = [groups.scatter(value_PN) for value_PN in (advantage_PN, spread_PN, *of_tokens_PN)]
-    for experience, advantage_B, spread_B, *of_tokens_B in zip(experiences, *columns, strict=True):
+    columns = [groups.scatter(value_PN) for value_PN in (here_PN, advantage_PN, spread_PN, *of_tokens_PN)]
+    for experience, here_B, advantage_B, spread_B, *of_tokens_B in zip(experiences, *columns, strict=True):
         mask_BT = experience.action_mask.bool()
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
         returns = token_returns(advantage_B, experience.kl, mask_BT, maker.kl_ctl.value)
         experience.returns, experience.info["return"] = returns
         if design.token is not None:
-            logprob_BT = token_logprobs(experience)
-            token_BT = token_advantage(design, groups.N, logprob_BT, mask_BT, of_tokens_B, moment)
+            logprob_BT, there_BT = token_logprobs(experience), mask_BT & here_B[:, None]
+            token_BT = token_advantage(design, groups.N, logprob_BT, there_BT, of_tokens_B, moment)
             experience.returns += token_BT - torch.where(mask_BT, advantage_B[:, None], 0)
         experience.advantages = experience.returns.clone()
         experience.kl = None
@@ -133,7 +135,7 @@ def measure(
     advantage_PN: Tensor,
     there_PN: Tensor | None,
 ) -> None:
-    """The metrics of the step, kept on the maker; what OpenRLHF logs itself becomes a mean over answers that are there.
+    """The metrics of the step, kept on the maker.
 
     Args:
       there_PN: which answers a design with `on_missing: drop` has not left out; None: all are there.
@@ -156,8 +158,6 @@ def measure(
         for experience, there_B in zip(experiences, groups.scatter(there_PN), strict=True):
             _log_nothing_as_zero(experience.info, there_B)
     maker.passk_rlhf_metrics = metrics
-    here_PN = torch.ones_like(advantage_PN).bool() if there_PN is None else there_PN
-    log_absent_as_mean(experiences, groups.scatter(here_PN))
 
 
 def _say_once_if_mixed(groups: Groups, maker: Any) -> None:

@@ -139,6 +139,8 @@ def test_the_next_step_names_the_checkpoint_to_go_on_from(tmp_path):
     (tmp_path / "_actor" / "latest").write_text("global_step40")
     expected = f"To go on from checkpoint global_step40 in {tmp_path}: the same command with --ckpt.load_enable"
     assert in_words(died(), str(tmp_path)).endswith(expected)
+    bad = f"reward 0.5 at prompt 3\n{expected}, and --allow-design-change if the design was changed"
+    assert in_words(wrapped(RewardError("reward 0.5 at prompt 3")), str(tmp_path)) == bad
     older = resume.stamp(tmp_path)
     assert in_words(died(), str(tmp_path), older) == (
         f"{in_words(died())} (What is in {tmp_path} is of an earlier run.)"
