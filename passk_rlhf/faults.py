@@ -118,6 +118,8 @@ def _who_died(text: str) -> str:
     where = f" (process {fields['pid']} on {fields['ip']})" if {"pid", "ip"} <= fields.keys() else ""
     if "OOM" in text and "memory monitor" in text:
         return f"{who}{where} was killed by Ray: the machine ran out of memory."
+    if code := re.search(r"Worker exits with an exit code (.+?)\.?\s*$", text, re.MULTILINE):
+        return f"{who}{where} ended itself, with exit code {code[1]}: does a reward function or an agent call sys.exit?"
     if "never ran" in text:
         return f"{who}{where} died as it was made: it was killed, or crashed; the log has what it said last."
     return (

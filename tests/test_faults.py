@@ -96,6 +96,11 @@ def test_an_actor_that_was_killed_as_it_was_made_says_so():
     assert said.startswith("PolicyModelActor (process 812 on 10.0.0.7) died as it was made: it was killed, or crashed")
 
 
+def test_an_actor_that_ended_itself_says_with_what():
+    said = in_words(died("Worker exits unexpectedly. Worker exits with an exit code no licence."))
+    assert said.startswith("PolicyModelActor (process 812 on 10.0.0.7) ended itself, with exit code no licence: does a")
+
+
 def test_what_nobody_has_foreseen_ends_with_a_line_too():
     args = SimpleNamespace(ckpt=SimpleNamespace(path=None))
     said = faults.unforeseen(wrapped(KeyError("a bug")), args)
