@@ -64,7 +64,7 @@ def settle_missing_rewards(samples: list, N: int, drop: bool, reads: Iterable[st
     for i in missing:
         samples[i].rewards, samples[i].scores = _nothing(), _nothing()
         samples[i].info |= {"reward": _nothing(), "score": _nothing()}
-    there = [i for i in range(len(samples)) if i not in set(missing)]
+    there = sorted(set(range(len(samples))) - set(missing))
     for name in reads:
         lacking = [i for i in there if name not in samples[i].info]
         if lacking and len(lacking) < len(there) and not drop:

@@ -67,11 +67,11 @@ async def within(limit: float, function, *args):
                 begun.append(coroutines.begin(value))
                 value = begun[0].result()
         except StopIteration as error:  # no future may carry it
-            value, set_it = RuntimeError(f"the reward function raised {error!r}"), result.set_exception
+            value, set_it = coroutines.RewardExit(f"the reward function raised {error!r}"), result.set_exception
         except Exception as error:
             value, set_it = error, result.set_exception
         except BaseException as error:  # SystemExit, say, would end the worker
-            value, set_it = RuntimeError(f"the reward function raised {error!r}"), result.set_exception
+            value, set_it = coroutines.RewardExit(f"the reward function raised {error!r}"), result.set_exception
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, set_it, value)
 

@@ -44,10 +44,11 @@ def test_a_timeout_of_the_functions_own_is_not_taken_for_ours():
 
 
 def test_a_call_that_hangs_does_not_keep_the_process_alive():
-    never = threading.Event()
+    never, before = threading.Event(), threading.enumerate()
     with pytest.raises(RewardTimeout):
         run(0.05, never.wait)
-    (thread,) = (thread for thread in threading.enumerate() if thread.name == "reward function")
+    mine = (thread for thread in threading.enumerate() if thread not in before)
+    (thread,) = (thread for thread in mine if thread.name == "reward function")
     assert thread.daemon
     never.set()
 
