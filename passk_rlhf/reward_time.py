@@ -32,7 +32,8 @@ class RewardTimeout(TimeoutError):
 
 
 def install(module: ModuleType) -> None:
-    """Change `openrlhf.utils.agent`: OpenRLHF's SingleTurnAgentExecutor calls the reward function there."""
+    """Change `openrlhf.utils.agent`: OpenRLHF's SingleTurnAgentExecutor calls the reward function there, and reads what
+    it returned (rollouts.py)."""
     limit = float(os.environ.get(ENVIRONMENT, DEFAULT))
     free = asyncio.Semaphore(AT_ONCE)
 
@@ -44,6 +45,10 @@ def install(module: ModuleType) -> None:
         return results
 
     module.SingleTurnAgentExecutor._fetch_rewards_via_func = fetch
+    if hasattr(module.SingleTurnAgentExecutor, "execute"):
+        from passk_rlhf.rollouts import read_rewards
+
+        read_rewards(module)
 
 
 async def within(limit: float, function, *args):

@@ -37,8 +37,8 @@ class NoReward(ValueError):
     """A step() gave no reward: the whole rollout has none; for whoever wrote the agent."""
 
 
-def install(module: ModuleType) -> None:
-    """Change `openrlhf.utils.agent`."""
+def read_rewards(module: ModuleType) -> None:
+    """Change `openrlhf.utils.agent`; reward_time.py calls this, once it has put its time limit there."""
     executor = module.SingleTurnAgentExecutor
     own_execute = executor.execute
     for name, who in (("_fetch_rewards_via_func", "reward_func"), ("_fetch_rewards_via_http", "the reward server")):
@@ -61,7 +61,7 @@ def _read(fetch: Callable, own_execute: Callable, who: str, logger: Any) -> Call
     return fetch_and_read
 
 
-def install_watch(module: ModuleType) -> None:
+def install(module: ModuleType) -> None:
     """Change `openrlhf.trainer.ray.vllm_engine`."""
     load = module._load_agent_executor
 
@@ -107,6 +107,8 @@ def watched(executor: Any) -> Any:
         if isinstance(response, Mapping):
             response = {"prompt": prompt, "label": label} | dict(response)
             response["prompt"] = response["prompt"] if isinstance(response["prompt"], str) else prompt
+            if asked["sampling_params"].logprobs is None:  # nobody will read them, and some may have none
+                response["rollout_log_probs"] = None
         response = read_response(response, "step()" if stepped else who)
         if isinstance(broken := response["reward"], Malformed):
             broken = Malformed(broken.what, RETURN_STEP) if stepped else broken

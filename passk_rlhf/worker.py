@@ -21,7 +21,6 @@ def setup() -> None:
     if os.environ.get(PATCH) == "1":
         wrapt.register_post_import_hook("passk_rlhf.patch:install_in_worker", "openrlhf.trainer.ppo_trainer")
         wrapt.register_post_import_hook("passk_rlhf.reward_time:install", "openrlhf.utils.agent")
-        wrapt.register_post_import_hook("passk_rlhf.rollouts:install", "openrlhf.utils.agent")
-        wrapt.register_post_import_hook("passk_rlhf.rollouts:install_watch", "openrlhf.trainer.ray.vllm_engine")
+        wrapt.register_post_import_hook("passk_rlhf.rollouts:install", "openrlhf.trainer.ray.vllm_engine")
     if DEVICE in os.environ or PATCH in os.environ:
         wrapt.register_post_import_hook("passk_rlhf.lora:install", "openrlhf.trainer.ray.ppo_actor")
