@@ -51,6 +51,7 @@ def designed_advantages(
         experience.rewards = experience.rewards.to(torch.promote_types(experience.rewards.dtype, torch.float32))
     raw_B = torch.cat([experience.rewards.reshape(-1) for experience in experiences]).clone()
     apply_length_penalties(experiences, args)
+    _keep_missing(experiences, raw_B)
 
     groups = Groups.of(experiences, N)
     if groups.mixed and not getattr(maker, "passk_rlhf_told_mixed", False):
@@ -65,13 +66,9 @@ def designed_advantages(
     score_PN = groups.gather(score_B).to(reward_PN.dtype)
 
     signal_PN = {name: groups.gather(value) for name, value in signals(experiences, design.inputs).items()}
-    failed_PN = None
     if SHARE_FAILED in experiences[0].info:
-        failed_B = [experience.info[SHARE_FAILED] > 0 for experience in experiences]
-        failed_PN = groups.gather(torch.cat(failed_B))
+        failed_PN = groups.gather(torch.cat([neutralized(experience) for experience in experiences]))
         signal_PN = {name: torch.where(failed_PN, torch.nan, value) for name, value in signal_PN.items()}
-        for experience, failed in zip(experiences, failed_B, strict=True):
-            neutralized(experience, failed)
     if (path := getattr(args.algo.advantage, "dump", None)) is not None:
         known = ["length", *(["logprob"] if logprobs_kept(experiences) else [])]
         columns = {name: groups.gather(value) for name, value in signals(experiences, known).items()} | signal_PN
@@ -111,6 +108,14 @@ def designed_advantages(
             # OpenRLHF reports the mean over samples; the same value for each makes that the batch's value.
             experience.info[name] = torch.full_like(spread_B, value)
     return experiences
+
+
+def _keep_missing(experiences: list, raw_B: Tensor) -> None:
+    """A penalty that sets the reward of truncated answers gives none to an answer that has no reward."""
+    for experience, raw in zip(experiences, raw_B.split([each.rewards.numel() for each in experiences]), strict=True):
+        experience.rewards = torch.where(raw.isfinite(), experience.rewards.reshape(-1), raw)
+        if "reward" in experience.info:
+            experience.info["reward"] = torch.where(raw.isfinite(), experience.info["reward"].reshape(-1), raw)
 
 
 def _log_nothing_as_zero(info: dict[str, Any], there_B: Tensor) -> None:
