@@ -17,6 +17,10 @@ _lock = threading.Lock()
 _running: list[tuple[asyncio.AbstractEventLoop, threading.Thread]] = []
 
 
+class RewardExit(RuntimeError):
+    """A reward function raised what would end the process, or what no future carries; for whoever wrote it."""
+
+
 def begin(awaitable: Awaitable) -> Future:
     """Let it run in that loop; its result, or what it raises."""
     return asyncio.run_coroutine_threadsafe(_awaited(awaitable), _loop())
@@ -36,7 +40,7 @@ async def _awaited(awaitable: Awaitable):
     try:
         return await awaitable
     except (SystemExit, KeyboardInterrupt) as error:  # would end the loop
-        raise RuntimeError(f"the reward function raised {error!r}") from error
+        raise RewardExit(f"the reward function raised {error!r}") from error
 
 
 def _loop() -> asyncio.AbstractEventLoop:

@@ -109,6 +109,7 @@ def read_batch(design: Design, experiences: list, groups: Groups, args: Any) -> 
         experience.rewards = experience.rewards.to(torch.promote_types(experience.rewards.dtype, torch.float32))
     raw_B = torch.cat([experience.rewards.reshape(-1) for experience in experiences]).clone()
     apply_length_penalties(experiences, args)
+    _keep_missing(experiences, raw_B)
     reward_PN = groups.gather(torch.cat([experience.rewards.reshape(-1) for experience in experiences]))
     # Without scores (a reward model) the reward before the length penalties is the raw score.
     scored = all(experience.scores is not None for experience in experiences)
@@ -166,6 +167,14 @@ def _say_once_if_mixed(groups: Groups, maker: Any) -> None:
 
         logger.warning(f"{groups.mixed}. Groups are made by index, so this changes nothing; it is said once")
         maker.passk_rlhf_told_mixed = True
+
+
+def _keep_missing(experiences: list, raw_B: Tensor) -> None:
+    """A penalty that sets the reward of truncated answers gives none to an answer that has no reward."""
+    for experience, raw in zip(experiences, raw_B.split([each.rewards.numel() for each in experiences]), strict=True):
+        experience.rewards = torch.where(raw.isfinite(), experience.rewards.reshape(-1), raw)
+        if "reward" in experience.info:
+            experience.info["reward"] = torch.where(raw.isfinite(), experience.info["reward"].reshape(-1), raw)
 
 
 def _log_nothing_as_zero(info: dict[str, Any], there_B: Tensor) -> None:

@@ -64,7 +64,7 @@ def settle_missing_rewards(samples: list, N: int, drop: bool, reads: Iterable[st
     for i in missing:
         samples[i].rewards, samples[i].scores = _nothing(), _nothing()
         samples[i].info |= {"reward": _nothing(), "score": _nothing()}
-    there = [i for i in range(len(samples)) if i not in set(missing)]
+    there = sorted(set(range(len(samples))) - set(missing))
     for name in reads:
         lacking = [i for i in there if name not in samples[i].info]
         if lacking and len(lacking) < len(there) and not drop:
@@ -126,8 +126,13 @@ def own_signals(design: Design) -> list[str]:
     return [name for name in design.inputs if name not in ("length", "logprob", "truncated")]
 
 
-def neutralized(experience: Any, failed_B: torch.Tensor) -> None:
-    """Two tokens in place of a rollout say nothing of any policy: no KL between two of them, and none to vLLM's."""
+def neutralized(experience: Any) -> torch.Tensor:
+    """Two tokens in place of a rollout say nothing of any policy: no KL between two of them, and none to vLLM's.
+
+    Returns:
+      (B,): which answers are such tokens.
+    """
+    failed_B = experience.info[SHARE_FAILED] > 0
     there_B1 = ~failed_B[:, None]
     experience.kl = torch.where(there_B1, experience.kl, 0)
     ours = experience.action_log_probs
@@ -135,6 +140,7 @@ def neutralized(experience: Any, failed_B: torch.Tensor) -> None:
         theirs = getattr(experience, name)
         if theirs is not None and ours is not None:
             setattr(experience, name, torch.where(there_B1, theirs, ours.to(theirs.dtype)))
+    return failed_B
 
 
 def log_absent_as_mean(experiences: list, there: Sequence[torch.Tensor]) -> None:

@@ -15,6 +15,11 @@ from typing import Any
 
 from passk_rlhf.returns import Malformed, MalformedReturn, described, number_at, numbers_of, shape_of
 
+RETURN_RESPONSE = "return a dict with 'observation_tokens', 'action_ranges', 'reward': number and 'scores': number"
+RETURN_ONE = (
+    "return one response, a dict: OpenRLHF trains on exactly one sample of each call, and calls the executor "
+    "--rollout.n_samples_per_prompt times for a prompt"
+)
 FAILED = "passk_rlhf_failed"  # a key of a response whose rollout was not finished (rollouts.py)
 
 
@@ -27,13 +32,12 @@ def read_response(response: Any, who: str = "the executor") -> dict[str, Any]:
     if isinstance(response, list | tuple) and len(response) == 1:
         response = response[0]
     if isinstance(response, list | tuple):
-        return {
-            "reward": Malformed(
-                f"{who} returned {len(response)} samples of one rollout",
-                "return one response, a dict: OpenRLHF trains on exactly one sample of each call, and calls the "
-                "executor --rollout.n_samples_per_prompt times for a prompt",
-            )
-        }
+        what = f"{who} returned {len(response)} samples of one rollout"
+        advice = (
+            "return one response, a dict: OpenRLHF trains on exactly one sample of each call, and calls the executor "
+        )
+        advice += "--rollout.n_samples_per_prompt times for a prompt"
+        return _unreadable(response[0] if response else None, Malformed(what, advice))
     try:
         if not isinstance(response, Mapping):
             raise MalformedReturn(described(response))
@@ -45,13 +49,18 @@ def read_response(response: Any, who: str = "the executor") -> dict[str, Any]:
         numbers = numbers_of(found.get("reward"), found.get("scores"), found.get("extra_logs"), who, "reward")
         truncated = number_at(found.get("truncated"), "as 'truncated'")
     except MalformedReturn as error:
-        advice = "return a dict with 'observation_tokens', 'action_ranges', 'reward': number and 'scores': number"
-        return {"reward": Malformed(f"{who} returned {error}", advice)}
+        return _unreadable(response, Malformed(f"{who} returned {error}", RETURN_RESPONSE))
     reward, score = numbers["rewards"], numbers["scores"]
     has_reward = isinstance(reward, float)
     score = reward if has_reward and score is None else score
     read = {"reward": reward, "scores": score, "extra_logs": numbers["extra_logs"], "truncated": bool(truncated)}
     return found | read
+
+
+def _unreadable(response: Any, mark: Malformed) -> dict[str, Any]:
+    """Of such a response only the prompt is kept, if it has one."""
+    prompt = response.get("prompt") if isinstance(response, Mapping) else None
+    return {"reward": mark} | ({} if prompt is None else {"prompt": prompt})
 
 
 def _trajectory(response: dict[str, Any]) -> dict[str, list]:

@@ -32,7 +32,8 @@ class RewardTimeout(TimeoutError):
 
 
 def install(module: ModuleType) -> None:
-    """Change `openrlhf.utils.agent`: OpenRLHF's SingleTurnAgentExecutor calls the reward function there."""
+    """Change `openrlhf.utils.agent`: OpenRLHF's SingleTurnAgentExecutor calls the reward function there, and reads what
+    it returned (rollouts.py)."""
     limit = float(os.environ.get(ENVIRONMENT, DEFAULT))
     free = asyncio.Semaphore(AT_ONCE)
 
@@ -44,6 +45,10 @@ def install(module: ModuleType) -> None:
         return results
 
     module.SingleTurnAgentExecutor._fetch_rewards_via_func = fetch
+    if hasattr(module.SingleTurnAgentExecutor, "execute"):
+        from passk_rlhf.rollouts import read_rewards
+
+        read_rewards(module)
 
 
 async def within(limit: float, function, *args):
@@ -67,11 +72,11 @@ async def within(limit: float, function, *args):
                 begun.append(coroutines.begin(value))
                 value = begun[0].result()
         except StopIteration as error:  # no future may carry it
-            value, set_it = RuntimeError(f"the reward function raised {error!r}"), result.set_exception
+            value, set_it = coroutines.RewardExit(f"the reward function raised {error!r}"), result.set_exception
         except Exception as error:
             value, set_it = error, result.set_exception
         except BaseException as error:  # SystemExit, say, would end the worker
-            value, set_it = RuntimeError(f"the reward function raised {error!r}"), result.set_exception
+            value, set_it = coroutines.RewardExit(f"the reward function raised {error!r}"), result.set_exception
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, set_it, value)
 

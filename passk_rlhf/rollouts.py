@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import ModuleType
@@ -20,8 +21,10 @@ from typing import Any
 
 import torch
 
+from passk_rlhf.coroutines import RewardExit
 from passk_rlhf.responses import FAILED, read_response
 from passk_rlhf.returns import Malformed, MalformedReturn, Missing, alone, described, number, reading
+from passk_rlhf.reward_time import RewardTimeout
 
 STEP = "step() returned"
 RETURN_STEP = (
@@ -34,8 +37,8 @@ class NoReward(ValueError):
     """A step() gave no reward: the whole rollout has none; for whoever wrote the agent."""
 
 
-def install(module: ModuleType) -> None:
-    """Change `openrlhf.utils.agent`."""
+def read_rewards(module: ModuleType) -> None:
+    """Change `openrlhf.utils.agent`; reward_time.py calls this, once it has put its time limit there."""
     executor = module.SingleTurnAgentExecutor
     own_execute = executor.execute
     for name, who in (("_fetch_rewards_via_func", "reward_func"), ("_fetch_rewards_via_http", "the reward server")):
@@ -50,14 +53,15 @@ def _read(fetch: Callable, own_execute: Callable, who: str, logger: Any) -> Call
         try:
             returned = await fetch(self, queries, prompts, labels)
         except Exception as error:
-            logger.info(f"[SingleTurnExecutor] Failed to fetch reward from remote RM: {error}")
-            return [{"rewards": Missing(f"{who} raised {error!r}")}]
+            logger.info(f"[SingleTurnExecutor] Failed to fetch reward from remote RM: {error!r}")
+            ours = isinstance(error, RewardTimeout | RewardExit)
+            return [{"rewards": Missing(str(error) if ours else f"{who} raised {error!r}")}]
         return [reading(returned[0] if returned else None, who)]
 
     return fetch_and_read
 
 
-def install_watch(module: ModuleType) -> None:
+def install(module: ModuleType) -> None:
     """Change `openrlhf.trainer.ray.vllm_engine`."""
     load = module._load_agent_executor
 
@@ -93,14 +97,18 @@ def watched(executor: Any) -> Any:
             if of_the_machine(error) or asyncio.current_task().cancelling():
                 raise
             why = f"{who} raised {error!r}"
-            logger.warning(f"{why}; its rollout has no reward", exc_info=None if why in shown else error)
-            shown.add(why)  # a traceback of each, not of each rollout
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            fault = type(error), place.filename, place.lineno
+            logger.warning(f"{why}; its rollout has no reward", exc_info=None if fault in shown else error)
+            shown.add(fault)  # one traceback of a fault, not of each rollout
             return stand_in(prompt, label, asked, Missing(why))
         if response is None:
             return stand_in(prompt, label, asked, Missing(f"{who} returned None"))
         if isinstance(response, Mapping):
             response = {"prompt": prompt, "label": label} | dict(response)
             response["prompt"] = response["prompt"] if isinstance(response["prompt"], str) else prompt
+            if asked["sampling_params"].logprobs is None:  # nobody will read them, and some may have none
+                response["rollout_log_probs"] = None
         response = read_response(response, "step()" if stepped else who)
         if isinstance(broken := response["reward"], Malformed):
             broken = Malformed(broken.what, RETURN_STEP) if stepped else broken

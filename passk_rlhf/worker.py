@@ -27,8 +27,7 @@ def setup() -> None:
         wrapt.register_post_import_hook("passk_rlhf.patch:install_in_worker", "openrlhf.trainer.ppo_trainer")
         wrapt.register_post_import_hook("passk_rlhf.reward_time:install", "openrlhf.utils.agent")
         wrapt.register_post_import_hook("passk_rlhf.skip_silent:install", "openrlhf.trainer.ray.ppo_actor")
-        wrapt.register_post_import_hook("passk_rlhf.rollouts:install", "openrlhf.utils.agent")
-        wrapt.register_post_import_hook("passk_rlhf.rollouts:install_watch", "openrlhf.trainer.ray.vllm_engine")
+        wrapt.register_post_import_hook("passk_rlhf.rollouts:install", "openrlhf.trainer.ray.vllm_engine")
     if ours():
         wrapt.register_post_import_hook("passk_rlhf.lora:install", "openrlhf.trainer.ray.ppo_actor")
         wrapt.register_post_import_hook("passk_rlhf.ports:install_weights", "openrlhf.trainer.ray.ppo_actor")

@@ -39,8 +39,7 @@ def installed(monkeypatch, seconds="20"):
         monkeypatch.setattr(agent.SingleTurnAgentExecutor, name, getattr(agent.SingleTurnAgentExecutor, name))
     monkeypatch.setattr(vllm_engine, "_load_agent_executor", vllm_engine._load_agent_executor)
     reward_time.install(agent)
-    rollouts.install(agent)
-    rollouts.install_watch(vllm_engine)
+    rollouts.install(vllm_engine)
     patch.install()
     yield
     patch.uninstall()

@@ -61,6 +61,23 @@ def test_by_default_the_step_ends_with_prompt_answer_and_value(bad, tmp_path):
     assert f"prompt 0: '{MAZES[0]}'" in str(error.value)
 
 
+WHY = {
+    "gives None": "reward_func returned no 'rewards', or None there",
+    "gives a score alone": "reward_func returned a score and no reward",
+    "gives nothing": "reward_func returned None",
+    "raises": "reward_func raised KeyError('no such label')",
+    "runs out of its own iterator": "the reward function raised StopIteration()",
+    "takes too long": "the reward function took longer than 0.2 s for one answer",
+}
+
+
+@pytest.mark.parametrize("bad", WHY)
+def test_the_error_says_why_there_is_no_reward(bad, tmp_path):
+    with pytest.raises(RewardError) as error:
+        step(KEPT, reward_file(tmp_path, BAD[bad][0]))
+    assert f"at prompt 0, answer 3, and for 2 of 8 answers in all: {WHY[bad]}.\n" in str(error.value)
+
+
 @pytest.mark.parametrize("bad", BAD)
 def test_with_on_missing_drop_the_others_are_a_group_of_three_and_the_share_is_counted(bad, tmp_path):
     found, dropped = step(DROPPED, reward_file(tmp_path, BAD[bad][0]))

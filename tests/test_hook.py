@@ -361,6 +361,16 @@ def test_a_signal_is_missing_with_the_reward_that_it_comes_with_and_logged_as_ze
     assert metrics["design/dropped"] == 0.25
 
 
+def test_a_penalty_that_sets_the_reward_of_truncated_answers_gives_none_to_an_answer_without_one():
+    args = arguments("design", "on_missing: drop\nadvantage: r - mean(r)")
+    args.reward.stop_properly_penalty_coef = -0.5
+    experiences = batch([1, float("nan"), 0, 1], cut=4)
+    experiences[0].truncated = torch.tensor([0.0, 1.0, 0.0, 1.0])  # ProRL's penalty makes the last reward -0.5
+    found = run(args, experiences)
+    assert [tokens[0].item() for tokens in found] == pytest.approx([5 / 6, 0, -1 / 6, -4 / 6])
+    assert experiences[0].info["reward"].tolist() == [1, 0, 0, -0.5]
+
+
 def test_an_infinite_reward_that_is_left_out_is_logged_as_zero():
     experiences = batch([1, float("inf"), 0, 0], cut=4)
     _, metrics = compute_and_keep("on_missing: drop\nadvantage: r - mean(r)", experiences)

@@ -47,8 +47,8 @@ def test_a_call_that_hangs_does_not_keep_the_process_alive():
     never, before = threading.Event(), threading.enumerate()
     with pytest.raises(RewardTimeout):
         run(0.05, never.wait)
-    new = set(threading.enumerate()) - set(before)
-    (thread,) = (thread for thread in new if thread.name == "reward function")
+    mine = (thread for thread in threading.enumerate() if thread not in before)
+    (thread,) = (thread for thread in mine if thread.name == "reward function")
     assert thread.daemon
     never.set()
 

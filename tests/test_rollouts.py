@@ -251,7 +251,7 @@ UNREADABLE = {
 @pytest.mark.parametrize("design", [KEPT, DROPPED])
 def test_a_response_that_openrlhf_cannot_train_on_is_refused_with_prompt_and_what_to_return(body, design, tmp_path):
     with pytest.raises(RewardError) as error:
-        Step(design, own(tmp_path, body))
+        Step(design, own(tmp_path, body), logprobs=1)
     assert UNREADABLE[body] in str(error.value)
     assert f"at prompt '{MAZES[0]}'; return" in str(error.value)
 
@@ -260,6 +260,10 @@ def test_a_list_of_one_response_and_tokens_in_a_tensor_are_taken(tmp_path):
     body = "response['observation_tokens'] = torch.tensor(response['observation_tokens']); return [response]"
     body = "response['truncated'] = None; " + body
     assert Step(KEPT, own(tmp_path, body)).advantages() == QUARTERS
+
+
+def test_log_probabilities_that_nobody_asked_for_may_have_any_length(tmp_path):
+    assert Step(KEPT, own(tmp_path, "response['rollout_log_probs'] = [0.0]")).advantages() == QUARTERS
 
 
 def test_of_several_turns_the_rewards_are_added_and_the_last_scores_and_logs_count(tmp_path):
