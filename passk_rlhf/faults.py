@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 from passk_rlhf import placement, resume
+from shaping import RewardError
+
+GO_ON = "To go on from checkpoint"
 
 # What an operating system refuses; the file or the port that it refused is in the message.
 REFUSALS = {
@@ -42,7 +45,10 @@ def in_words(
     """
     meant = innermost(error)
     if isinstance(meant, tuple(told)):
-        return str(meant)
+        go_on = next_step(args, older) if isinstance(meant, RewardError) else ""
+        if not go_on.startswith(GO_ON):
+            return str(meant)
+        return f"{meant}\n{go_on}, and --allow-design-change if the design was changed"
     if MAKING.search(text := _plain(meant)):  # nothing was trained yet, so there is nothing to go on from
         return _of_its_making(text, told)
     what = _what_broke(meant)
@@ -96,7 +102,7 @@ def next_step(args: SimpleNamespace, older: int | None = None) -> str:
         return f"The checkpoint is not one to go on from: {error}"
     if name is None:
         return none
-    return f"To go on from checkpoint {name} in {path}: the same command with --ckpt.load_enable"
+    return f"{GO_ON} {name} in {path}: the same command with --ckpt.load_enable"
 
 
 def refusal(error: OSError) -> str:
@@ -112,6 +118,8 @@ def _who_died(text: str) -> str:
     where = f" (process {fields['pid']} on {fields['ip']})" if {"pid", "ip"} <= fields.keys() else ""
     if "OOM" in text and "memory monitor" in text:
         return f"{who}{where} was killed by Ray: the machine ran out of memory."
+    if code := re.search(r"Worker exits with an exit code (.+?)\.?\s*$", text, re.MULTILINE):
+        return f"{who}{where} ended itself, with exit code {code[1]}: does a reward function or an agent call sys.exit?"
     if "never ran" in text:
         return f"{who}{where} died as it was made: it was killed, or crashed; the log has what it said last."
     return (

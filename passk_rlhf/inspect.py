@@ -28,6 +28,9 @@ FIGURES = {
     "design/effective": "effective",
     "design/abs_correct": "|A| right",
     "design/abs_wrong": "|A| wrong",
+    "explore/distinct_wrong": "distinct",
+    "explore/surprisal_correct": "nats right",
+    "explore/surprisal_wrong": "nats wrong",
     "timing/step_total": "s/step",
 }
 

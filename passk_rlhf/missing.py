@@ -58,9 +58,9 @@ def settle_missing_rewards(samples: list, N: int, drop: bool, reads: Iterable[st
     Raises:
       RewardError: an answer has no reward, or lacks a signal, and is not to be left out.
     """
-    missing = [i for i, sample in enumerate(samples) if scored and sample.rewards is None]
-    if missing and not drop:
-        raise _without_reward(samples, missing, N)
+    missing = [i for i, sample in enumerate(samples) if failed(sample) or (scored and sample.rewards is None)]
+    if missing and not (drop and scored):
+        raise _without_reward(samples, missing, N, scored)
     for i in missing:
         samples[i].rewards, samples[i].scores = _nothing(), _nothing()
         samples[i].info |= {"reward": _nothing(), "score": _nothing()}
@@ -90,17 +90,19 @@ def _nothing() -> torch.Tensor:
     return torch.tensor([torch.nan])
 
 
-def _without_reward(samples: list, missing: list[int], N: int) -> RewardError:
+def _without_reward(samples: list, missing: list[int], N: int, scored: bool) -> RewardError:
     first = missing[0]
     why = why_missing([samples[first]]) or (
         "the reward function returned None, failed or took too long; its own error is in the log, after 'Failed to "
         "fetch reward'"
     )
     left = "rollouts" if failed(samples[first]) else "answers"
+    advice = f"To leave such {left} out: a design with on_missing: drop"
+    if not scored:
+        advice = "A reward model scores the answers of this run: it would score what stands in for a rollout, too"
     return RewardError(
         f"no reward (None) at prompt {first // N}, answer {first % N}, and for {len(missing)} of {len(samples)} "
-        f"answers in all: {why}.\nprompt {first // N}: {short(samples[first].prompts[0])}\n"
-        f"To leave such {left} out: a design with on_missing: drop"
+        f"answers in all: {why}.\nprompt {first // N}: {short(samples[first].prompts[0])}\n{advice}"
     )
 
 

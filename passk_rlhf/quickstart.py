@@ -223,8 +223,7 @@ class progress:
 
 def describe(line: dict[str, Any]) -> str:
     if line["kind"] == "eval":
-        ours = {key.rpartition("_")[2]: value for key, value in line.items() if "_pass" in key}
-        return "held-out mazes: " + "  ".join(f"pass@{key[4:]} {ours[key]:.3f}" for key in sorted(ours))
+        return "held-out mazes: " + "  ".join(f"pass@{k} {line[f'eval_maze_pass{k}']:.3f}" for k in (1, K))
     return (
         f"reward {line['rollout/reward_mean']:.3f}  pass@{K} {line[f'rollout/pass{K}']:.3f}  "
         f"effective groups {line['design/effective']:.0%}"

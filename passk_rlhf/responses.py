@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
-from passk_rlhf.returns import Malformed, MalformedReturn, described, numbers_of, shape_of
+from passk_rlhf.returns import Malformed, MalformedReturn, described, number_at, numbers_of, shape_of
 
 FAILED = "passk_rlhf_failed"  # a key of a response whose rollout was not finished (rollouts.py)
 
@@ -43,13 +43,15 @@ def read_response(response: Any, who: str = "the executor") -> dict[str, Any]:
         if "rewards" in found and "reward" not in found:
             raise MalformedReturn("a dict with 'rewards' and without 'reward'")
         numbers = numbers_of(found.get("reward"), found.get("scores"), found.get("extra_logs"), who, "reward")
+        truncated = number_at(found.get("truncated"), "as 'truncated'")
     except MalformedReturn as error:
         advice = "return a dict with 'observation_tokens', 'action_ranges', 'reward': number and 'scores': number"
         return {"reward": Malformed(f"{who} returned {error}", advice)}
     reward, score = numbers["rewards"], numbers["scores"]
     has_reward = isinstance(reward, float)
     score = reward if has_reward and score is None else score
-    return found | {"reward": reward, "scores": score, "extra_logs": numbers["extra_logs"]}
+    read = {"reward": reward, "scores": score, "extra_logs": numbers["extra_logs"], "truncated": bool(truncated)}
+    return found | read
 
 
 def _trajectory(response: dict[str, Any]) -> dict[str, list]:

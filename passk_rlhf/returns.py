@@ -111,7 +111,7 @@ def numbers_of(reward: Any, score: Any, logs: Any, who: str, reward_key: str = "
     """
     if isinstance(reward, Missing | Malformed):
         return no_reward(reward)
-    reward, score = _number_at(reward, f"as {reward_key!r}"), _number_at(score, "as 'scores'")
+    reward, score = number_at(reward, f"as {reward_key!r}"), number_at(score, "as 'scores'")
     logs = {} if (logs := alone(logs)) is None else logs
     if not isinstance(logs, Mapping):
         raise MalformedReturn(f"{described(logs)} as 'extra_logs', where a dict of numbers is needed")
@@ -119,7 +119,7 @@ def numbers_of(reward: Any, score: Any, logs: Any, who: str, reward_key: str = "
     for name, value in logs.items():
         if not isinstance(name, str):
             raise MalformedReturn(f"{described(name)} as a name in 'extra_logs', where text is needed")
-        numbers[name] = _number_at(value, f"in 'extra_logs' as {name!r}")
+        numbers[name] = number_at(value, f"in 'extra_logs' as {name!r}")
     found = {name: value for name, value in numbers.items() if value is not None}
     if reward is None:
         what = "a score and no reward" if score is not None else f"no {reward_key!r}, or None there"
@@ -131,7 +131,7 @@ def no_reward(mark: Missing | Malformed) -> dict[str, Any]:
     return {"rewards": mark, "scores": None, "extra_logs": {}}
 
 
-def _number_at(value: Any, place: str) -> float | None:
+def number_at(value: Any, place: str) -> float | None:
     try:
         return number(value)
     except MalformedReturn as error:

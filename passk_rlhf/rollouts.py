@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from passk_rlhf.responses import FAILED, read_response
-from passk_rlhf.returns import Malformed, MalformedReturn, Missing, alone, described, numbers_of, reading
+from passk_rlhf.returns import Malformed, MalformedReturn, Missing, alone, described, number, reading
 
 STEP = "step() returned"
 RETURN_STEP = (
@@ -76,10 +76,10 @@ def watched(executor: Any) -> Any:
     from openrlhf.utils.agent import MultiTurnAgentExecutor, logger
 
     execute, theirs, shown = executor.execute, type(executor).execute, set()
-    if theirs is MultiTurnAgentExecutor.execute:
+    if stepped := theirs is MultiTurnAgentExecutor.execute:
         make = executor.agent_instance_cls
         executor.agent_instance_cls = lambda: _Steps(make())
-    who = "the agent" if theirs is MultiTurnAgentExecutor.execute else "AgentExecutor.execute"
+    who = "the agent" if stepped else "AgentExecutor.execute"
 
     @wraps(execute)
     async def execute_and_watch(prompt, label, **asked):
@@ -101,9 +101,11 @@ def watched(executor: Any) -> Any:
         if isinstance(response, Mapping):
             response = {"prompt": prompt, "label": label} | dict(response)
             response["prompt"] = response["prompt"] if isinstance(response["prompt"], str) else prompt
-        response = read_response(response, who)
-        broken = isinstance(response["reward"], Malformed)
-        return stand_in(prompt, label, asked, response["reward"]) if broken else response
+        response = read_response(response, "step()" if stepped else who)
+        if isinstance(broken := response["reward"], Malformed):
+            broken = Malformed(broken.what, RETURN_STEP) if stepped else broken
+            return stand_in(prompt, label, asked, broken)
+        return response
 
     executor.execute = execute_and_watch
     return executor
@@ -169,15 +171,14 @@ class _Steps:
         if not isinstance(feedback, str | None):
             raise MalformedReturn(f"{STEP} {described(feedback)} as 'environment_feedback', where text is needed")
         try:
-            read = numbers_of(returned["rewards"], returned.get("scores"), returned.get("extra_logs"), "step()")
+            reward = number(returned["rewards"])
         except MalformedReturn as error:
-            raise MalformedReturn(f"{STEP} {error}") from None
-        if isinstance(read["rewards"], Missing):
-            raise NoReward(read["rewards"].why)
-        result = dict(returned) | {"environment_feedback": feedback or "", "extra_logs": read["extra_logs"]}
-        result["rewards"] = torch.tensor(read["rewards"], dtype=torch.float64)
-        result.pop("scores", None)
-        return result if read["scores"] is None else result | {"scores": read["scores"]}
+            raise MalformedReturn(f"{STEP} {error} as 'rewards', where one number is needed") from None
+        if reward is None:
+            raise NoReward(f"{STEP} None as 'rewards'")
+        # OpenRLHF takes "scores" and "extra_logs" of the last step into the response, where they are read.
+        read = {"rewards": torch.tensor(reward, dtype=torch.float64), "environment_feedback": feedback or ""}
+        return dict(returned) | read
 
 
 async def _awaited(value: Any) -> Any:

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from passk_rlhf.inspect import Runs
 
 WINDOW = 5
+EXPLORED = {
+    "explore/distinct_wrong": "distinct wrong",
+    "explore/surprisal_correct": "nats right",
+    "explore/surprisal_wrong": "nats wrong",
+}
 PHASES = ("timing/generation", "timing/make_experience", "timing/ppo_train", "timing/broadcast")
 
 
@@ -58,15 +63,19 @@ def draw(found: list[Runs]) -> Figure:
 
     from passk_rlhf.inspect import pass_names
 
-    figure = Figure(figsize=(max(6.5, 4.6 * len(found)), 12), layout="constrained")
-    rows = figure.subplots(4, len(found), squeeze=False, sharex=True, sharey="row")
+    explored = any(runs.seeds[0].names("explore/") for runs in found)
+    height = 4 + explored
+    figure = Figure(figsize=(max(6.5, 4.6 * len(found)), 3 * height), layout="constrained")
+    rows = figure.subplots(height, len(found), squeeze=False, sharex=True, sharey="row")
     shares = {"design/all_wrong": "all wrong", "design/effective": "effective", "design/too_easy": "too easy"}
     shares["design/dead_zone"] = "dead zone"
     sizes = {"design/abs_correct": "right answers", "design/abs_wrong": "wrong answers"}
     for column, runs in enumerate(found):
         ks = {name: f"pass@{name.removeprefix('rollout/pass')}" for name in pass_names(runs)}
         phases = {name: name.removeprefix("timing/").replace("_", " ") for name in PHASES}
-        panels = (("solved", ks), ("share of groups", shares), ("mean |A|", sizes), ("seconds a step", phases))
+        panels = [("solved", ks), ("share of groups", shares), ("mean |A|", sizes), ("seconds a step", phases)]
+        if explored:
+            panels.insert(3, ("exploration", EXPLORED))
         for axes, (label, names) in zip(rows[:, column], panels, strict=True):
             for i, (name, title) in enumerate(names.items()):
                 _line(axes, runs, name, title, i)

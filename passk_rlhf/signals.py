@@ -41,10 +41,10 @@ def signals(experiences: list, names: Iterable[str]) -> dict[str, Tensor]:
 
 
 def _signal(experience, name: str) -> Tensor:
-    mask_BT = experience.action_mask.bool()
     if name == "length":
-        return mask_BT.sum(-1).float()
+        return experience.action_mask.sum(-1).float()  # 0 and 1
     if name == "logprob":
+        mask_BT = experience.action_mask.bool()
         logprob_BT = torch.where(mask_BT, token_logprobs(experience).float(), 0)
         return logprob_BT.sum(-1) / mask_BT.sum(-1).clamp(min=1)
     found = experience.truncated if name == "truncated" else experience.info.get(name)

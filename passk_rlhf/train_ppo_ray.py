@@ -239,6 +239,10 @@ class Launch:
         if args.ds.lora.rank > 0 and args.ds.zero_stage == 3:
             raise LaunchError("--ds.lora.rank needs whole weights to be sent to vLLM; set --ds.zero_stage 2")
         sharing.refuse_uneven(args, args.rollout.batch_size * N)
+        from passk_rlhf.evaluation import unknown_pass  # it imports torch
+
+        if wrong := unknown_pass(args):
+            raise LaunchError(wrong)
         given = args.algo.advantage
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
         given.skip_silent = self.ours.skip_silent_groups

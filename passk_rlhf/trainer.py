@@ -19,10 +19,12 @@ BasePPOTrainer.init_checkpoint_states                  the original, then: was t
                                                        design? Cut off what the run will write again, save the
                                                        design beside the model
 BasePPOTrainer.save_logs_and_checkpoints,              put the design into the checkpoint, then the original, then
-BasePPOTrainer.save_best_checkpoint                    into its folder, too
+BasePPOTrainer.save_best_checkpoint                    into its folder, too; the best is judged by a number that the
+                                                       evaluation has
 ppo_trainer.prepare_datasets                           the original, then: how many steps there will be, and can the
                                                        actors share the last one
-ppo_trainer.compute_eval_metrics                       missing rewards count 0, then the original
+ppo_trainer.compute_eval_metrics                       missing rewards count 0, then the original, then: pass@k of the
+                                                       design's verdicts, and OpenRLHF's numbers by names of their own
 """
 
 from __future__ import annotations
@@ -210,13 +212,20 @@ def watch_of(owner):
 
 
 def compute_eval_metrics(original, eval_dataloader, samples, n_samples_per_prompt):
+    from passk_rlhf.evaluation import design_of_evaluation, scores_given, with_pass_at_k
     from passk_rlhf.experiences import why_missing
     from passk_rlhf.missing import count_missing_as_zero
 
+    score_B = scores_given(samples)
     if missing := count_missing_as_zero(samples):
         why = f" (the first: {why})" if (why := why_missing(samples)) else ""
         logger().warning(f"evaluation: {missing} of {len(samples)} answers have no reward; they count 0{why}")
-    return original(eval_dataloader, samples, n_samples_per_prompt)
+    design = design_of_evaluation(eval_dataloader)
+    if design is None or not samples:
+        return original(eval_dataloader, samples, n_samples_per_prompt)
+    datasets = list(eval_dataloader)  # read once, by both
+    logs = original(datasets, samples, n_samples_per_prompt)
+    return with_pass_at_k(logs, design, samples, score_B, n_samples_per_prompt, datasets)
 
 
 def compute_advantages_and_returns(original, self, experiences):
@@ -247,6 +256,9 @@ def prepare_datasets(original, strategy, tokenizer):
     result = original(strategy, tokenizer)
     args = strategy.args
     if designed(args):
+        from passk_rlhf.evaluation import remember_design
+
+        remember_design(result[1], design_of(args))
         # A step trains on one rollout batch; a last one that is not full counts too.
         full, rest = divmod(len(result[0].dataset), args.rollout.batch_size)
         report_total_steps((full + bool(rest)) * args.train.num_episodes)
@@ -339,6 +351,12 @@ def save_logs_and_checkpoints(original, self, global_step, logs_dict=None, clien
 def save_best_checkpoint(original, self, eval_metrics, global_step, client_states=None):
     if not designed(self.args):
         return original(self, eval_metrics, global_step, client_states)
+    from passk_rlhf.evaluation import best_metric
+
+    if eval_metrics:
+        self.best_eval_metric_key, warning = best_metric(self.best_eval_metric_key, eval_metrics)
+        if warning:
+            logger().warning(warning)
     text = self.args.algo.advantage.design
     original(self, eval_metrics, global_step, {**(client_states or {}), resume.DESIGN: text})
     resume.save_design_of(self.args.ckpt.path, f"best_global_step{global_step}", text)

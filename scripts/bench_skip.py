@@ -69,7 +69,7 @@ def main() -> None:
     all_answers = measured(options.run, options.steps, [])
     fewer = measured(options.run, options.steps, ["--skip-silent-groups"])
     effective, left_out = fewer["design/effective"], fewer["design/left_out"]
-    print(f"{effective:.0%} of the groups have an advantage, {left_out:.0%} of the answers are left out; seconds a step\n")
+    print(f"{effective:.0%} of the groups have an advantage, {left_out:.0%} of the answers left out; seconds a step\n")
     print(f"{'':18} {'all answers':>12} {'left out':>12} {'ratio':>7}")
     for name, title in PARTS.items():
         before, after = all_answers[name], fewer[name]

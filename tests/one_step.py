@@ -101,7 +101,9 @@ class Step:
         return [value.item() for value in found]
 
     def logged(self, name):
-        """OpenRLHF's mean of one number over all answers, by its own replay buffer."""
+        """A metric of the design, or OpenRLHF's mean of one number over all answers, by its own replay buffer."""
+        if name in self.maker.passk_rlhf_metrics:
+            return self.maker.passk_rlhf_metrics[name]
         buffer = NaiveReplayBuffer(2, cpu_offload=False)
         for experience in self.experiences:
             buffer.append(experience)

@@ -96,6 +96,11 @@ def test_an_actor_that_was_killed_as_it_was_made_says_so():
     assert said.startswith("PolicyModelActor (process 812 on 10.0.0.7) died as it was made: it was killed, or crashed")
 
 
+def test_an_actor_that_ended_itself_says_with_what():
+    said = in_words(died("Worker exits unexpectedly. Worker exits with an exit code no licence."))
+    assert said.startswith("PolicyModelActor (process 812 on 10.0.0.7) ended itself, with exit code no licence: does a")
+
+
 def test_what_nobody_has_foreseen_ends_with_a_line_too():
     args = SimpleNamespace(ckpt=SimpleNamespace(path=None))
     said = faults.unforeseen(wrapped(KeyError("a bug")), args)
@@ -139,6 +144,8 @@ def test_the_next_step_names_the_checkpoint_to_go_on_from(tmp_path):
     (tmp_path / "_actor" / "latest").write_text("global_step40")
     expected = f"To go on from checkpoint global_step40 in {tmp_path}: the same command with --ckpt.load_enable"
     assert in_words(died(), str(tmp_path)).endswith(expected)
+    bad = f"reward 0.5 at prompt 3\n{expected}, and --allow-design-change if the design was changed"
+    assert in_words(wrapped(RewardError("reward 0.5 at prompt 3")), str(tmp_path)) == bad
     older = resume.stamp(tmp_path)
     assert in_words(died(), str(tmp_path), older) == (
         f"{in_words(died())} (What is in {tmp_path} is of an earlier run.)"

@@ -18,7 +18,8 @@ from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
 
 from passk_rlhf import patch  # noqa: E402
-from passk_rlhf.hook import Groups, designed_advantages  # noqa: E402
+from passk_rlhf.groups import Groups  # noqa: E402
+from passk_rlhf.hook import designed_advantages  # noqa: E402
 from shaping import DesignError, RewardError, loads  # noqa: E402
 from shaping.trials.records import read_records  # noqa: E402
 

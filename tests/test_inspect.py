@@ -47,6 +47,22 @@ def test_seeds_are_averaged_and_the_error_is_between_them(run):
     assert table([runs]).splitlines()[0].strip() == "passk, 2 seeds"
 
 
+def test_exploration_stands_in_the_table_and_in_a_panel_of_its_own(tmp_path):
+    names = {"explore/distinct_wrong": 0.75, "explore/surprisal_correct": 0.25, "explore/surprisal_wrong": None}
+    (tmp_path / "metrics.jsonl").write_text("".join(line(i, **names) for i in (1, 2, 3)))
+    runs = read_runs(str(tmp_path))
+    assert [row.split() for row in table([runs]).splitlines()[2:]] == [
+        ["distinct", "0.750", "±0.000", "0.750", "±0.000"],
+        ["nats", "right", "0.250", "±0.000", "0.250", "±0.000"],
+    ]
+    panel = draw([runs]).axes[3]
+    assert panel.get_ylabel() == "exploration"
+    assert {drawn.get_label(): drawn.get_ydata()[0] for drawn in panel.get_lines()} == {
+        "distinct wrong": 0.75,
+        "nats right": 0.25,
+    }
+
+
 def test_runs_stand_side_by_side_on_the_same_axes(run):
     found = [read_runs(run("a", [0.1, 0.2, 0.3])), read_runs(run("b", [0.5, 0.6]))]
     figure = draw(found)

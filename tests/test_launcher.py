@@ -145,6 +145,14 @@ def test_a_schedule_to_the_end_of_the_run_and_dynamic_filtering_are_said_to_disa
     assert status == "ray started" and ("fewer steps than total_steps says" in out) == said
 
 
+def test_a_best_metric_that_no_evaluation_reports_is_refused(launch, tmp_path):
+    flags = ["--advantage-design", PASSK, "--eval.dataset", tmp_path, "--eval.n_samples_per_prompt", "4"]
+    status, _, err, _ = launch(*flags, "--ckpt.best_metric_key", "eval_maze_pass8", *GIVEN, *GROUPS)
+    assert status == 2 and "--ckpt.best_metric_key eval_maze_pass8" in err and "reports pass1, pass2, pass4" in err
+    status, *_ = launch(*flags, "--ckpt.best_metric_key", "eval_maze_pass2", *GIVEN, *GROUPS)
+    assert status == "ray started"
+
+
 # ── Bad input: one message, status 2, Ray not started, no traceback ─────────
 
 

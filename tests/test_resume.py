@@ -253,7 +253,7 @@ def test_every_checkpoint_carries_its_design_and_has_it_in_its_folder(tmp_path, 
     args = SimpleNamespace(
         algo=SimpleNamespace(advantage=advantage), ckpt=SimpleNamespace(path=str(tmp_path), save_steps=20)
     )
-    self = SimpleNamespace(args=args)
+    self = SimpleNamespace(args=args, best_eval_metric_key="")
 
     def original(self, *given):
         saved.update(given[-1])  # the states of the client

@@ -138,7 +138,11 @@ def test_two_actors_split_groups_took_three_optimizer_steps_and_evaluated_once(t
         ("eval", 2),
         ("train", 3),
     ]
-    assert 0 <= metrics(run)[2]["eval_maze_pass1"] <= metrics(run)[2]["eval_maze_pass4"] <= 1
+    evaluation = metrics(run)[2]
+    assert [name for name in evaluation if "_pass" in name] == [f"eval_maze_pass{k}" for k in (1, 2, 4)]
+    assert 0 <= evaluation["eval_maze_pass1"] <= evaluation["eval_maze_pass2"] <= evaluation["eval_maze_pass4"] <= 1
+    assert evaluation["eval_maze_reward_mean"] == evaluation["eval_maze_pass1"]  # mazes are right or wrong
+    assert evaluation["eval_maze_reward_max4"] == evaluation["eval_maze_pass4"]
     log = (run / "log").read_text(errors="replace")
     assert len(set(re.findall(r"RolloutRayActor pid=(\d+)", log))) == 2
 

@@ -40,6 +40,7 @@ class Broken:
     def __init__(self, how):
         if how == "an import": import not_installed
         if how == "a crash": os.abort()
+        if how == "an exit": sys.exit("no licence")
         if how == "what cannot be sent": raise Unsendable("no licence", 2)
     def later(self): os._exit(1)
 Made = ray.remote(Broken)
@@ -77,6 +78,7 @@ SAID = {
         "there",
     ): "Broken failed while it was made: ModuleNotFoundError: No module named 'not_inst",
     ("what cannot be sent", "here"): "error: Broken failed while it was made: Unsendable: no licence",
+    ("an exit", "there"): "ended itself, with exit code no licence: does a reward function or an agent call sys.exit?",
     ("a crash", "there"): "died as it was made: it was killed, or crashed",
     ("a crash later", "here"): "died in the middle of a step: it was killed, or crashed",
     ("nothing", "here"): "still waiting",
