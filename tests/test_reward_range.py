@@ -92,6 +92,12 @@ MISTAKES = {
         "d.yaml:1:13: the rewards that a design is for are the same in every step and for every N, and this changes",
         "hint: take a number, or a parameter without a schedule",
     ),
+    "<= 10**400": ("d.yaml:1:10: rewards: an end does not fit a float", FORMS),
+    "/".join(map(str, range(65))): (
+        "d.yaml:1:10: more than 64 rewards in a list",
+        "hint: say from where to where: 0 to 1",
+    ),
+    "0/sqrt(2)": ("d.yaml:1:10: rewards: a list has plain numbers, such as 0.5 or 1", FORMS),
     "0 to 1/0": ("d.yaml:1:15: division by zero", None),
 }
 
