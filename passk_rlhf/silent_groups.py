@@ -15,7 +15,9 @@ from typing import Any
 
 import torch
 
+from passk_rlhf.experiences import failed
 from passk_rlhf.filtering import FLAG
+from passk_rlhf.missing import own_signals
 from passk_rlhf.patch import IncompatibleOpenRLHF
 from passk_rlhf.returns import short
 from passk_rlhf.signals import signals
@@ -32,18 +34,17 @@ def is_silent(design: Design, experiences: Sequence[Any], args: Any, step: int |
     Raises:
       RewardError: a reward that the design cannot use; names the prompt.
     """
-    if not design.drop_missing and any(each.rewards is None for each in experiences):
+    lacks = [each.rewards is None or failed(each) for each in experiences]
+    unsaid = any(name not in each.info for name in own_signals(design) for each in experiences)
+    if not design.drop_missing and (any(lacks) or unsaid):
         return False  # the step will name it
-    nothing = torch.tensor([torch.nan])
-    rewards = [nothing if each.rewards is None else each.rewards.reshape(-1)[:1].float() for each in experiences]
-    raw_PN = torch.stack(rewards, 1)
+    rewards = [_number(None if lack else each.rewards) for each, lack in zip(experiences, lacks, strict=True)]
     scores = [
-        reward if each.scores is None else each.scores.reshape(-1)[:1].float()
-        for each, reward in zip(experiences, rewards, strict=True)
+        reward if lack or each.scores is None else _number(each.scores)
+        for each, reward, lack in zip(experiences, rewards, lacks, strict=True)
     ]
-    reward_PN = _penalized(raw_PN, experiences, args)
-    given = [SimpleNamespace(**vars(each) | {"index": [0]}) for each in experiences]
-    signal_PN = {name: values_B[None] for name, values_B in signals(given, design.inputs).items()}
+    reward_PN = _penalized(torch.stack(rewards, 1), experiences, args)
+    signal_PN = {name: torch.stack([_signal(each, name) for each in experiences], 1) for name in design.inputs}
     try:
         advantage_PN = evaluated(
             design, reward_PN, torch.stack(scores, 1), signal_PN, design.moment(step, total_steps), seed=0, step=step
@@ -51,6 +52,17 @@ def is_silent(design: Design, experiences: Sequence[Any], args: Any, step: int |
     except RewardError as error:
         raise RewardError(f"{error}\nprompt: {short(experiences[0].prompts[0])}") from None
     return not bool(advantage_PN.any())
+
+
+def _number(value: torch.Tensor | None) -> torch.Tensor:
+    return torch.tensor([torch.nan]) if value is None else value.reshape(-1)[:1].float()
+
+
+def _signal(experience: Any, name: str) -> torch.Tensor:
+    """What signals.py reads of this answer; NaN if it has none."""
+    if failed(experience) or (name not in ("length", "truncated") and name not in experience.info):
+        return _number(None)
+    return signals([SimpleNamespace(**vars(experience) | {"index": [0]})], [name])[name]
 
 
 def _penalized(raw_PN: torch.Tensor, experiences: Sequence[Any], args: Any) -> torch.Tensor:

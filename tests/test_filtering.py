@@ -142,6 +142,13 @@ def test_an_answer_without_reward_is_left_out_or_named_by_the_step():
     assert generated(GRPO, [group])[0] == [[0.0, 1.0, 1.0, None]]  # which ends with its prompt and its place
 
 
+def test_an_answer_without_a_signal_is_left_out_or_named_by_the_step():
+    by_calls = "signals: {calls: of tools}\nadvantage: calls - mean(calls)"
+    same = [response("prompt 0", 1.0, 1.0, calls=3.0) for _ in range(3)] + [response("prompt 0", 1.0, 1.0)]
+    assert generated(f"on_missing: drop\n{by_calls}", [same])[0] == []
+    assert len(generated(by_calls, [same])[0]) == 1
+
+
 def test_a_reward_that_the_design_is_not_for_ends_the_run_with_its_prompt():
     with pytest.raises(RewardError, match=r"(?s)reward -1.0 at .*outside of `rewards: >= 0`.*prompt: 'prompt 0'"):
         generated((CONFIGS / "maxrl.yaml").read_text(), [[1.0, -1.0, 0.0, 0.0]])

@@ -20,6 +20,10 @@ from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from passk_rlhf.hook import designed_advantages  # noqa: E402
 from passk_rlhf.resume import change_of_design  # noqa: E402
 from shaping import RewardError, loads  # noqa: E402
+from shaping.cli import main  # noqa: E402
+from shaping.groups.rows import beyond_verdicts  # noqa: E402
+from shaping.proofs.claims import read_claims  # noqa: E402
+from shaping.proofs.decide import decide  # noqa: E402
 
 DR_GRPO = "advantage: r - mean(r)\n"
 DESIGNS = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -88,6 +92,12 @@ MISTAKES = {
         "d.yaml:1:13: the rewards that a design is for are the same in every step and for every N, and this changes",
         "hint: take a number, or a parameter without a schedule",
     ),
+    "<= 10**400": ("d.yaml:1:10: rewards: an end does not fit a float", FORMS),
+    "/".join(map(str, range(65))): (
+        "d.yaml:1:10: more than 64 rewards in a list",
+        "hint: say from where to where: 0 to 1",
+    ),
+    "0/sqrt(2)": ("d.yaml:1:10: rewards: a list has plain numbers, such as 0.5 or 1", FORMS),
     "0 to 1/0": ("d.yaml:1:15: division by zero", None),
 }
 
@@ -199,6 +209,47 @@ def test_designs_for_shares_refuse_what_is_none(name):
     assert "`rewards: 0 to 1`" in refusal(text, [-0.5, 0.0], [0.0, 1.0])
 
 
+# ── Claims, tables and simulated runs ───────────────────────────────────────
+
+
+def verdict_on(text):
+    made = loads(text, "d.yaml")
+    (found,) = decide(made, read_claims(made))
+    return found.how, found.scope
+
+
+def test_a_claim_is_decided_over_the_rewards_that_the_design_is_for_and_says_so():
+    # A == r for r in {0, 1} alone; of other rewards it is false.
+    text = "advantage: r ** 2\nclaims: [A == r]\n"
+    how, over = verdict_on(f"rewards: 0/1\n{text}")
+    assert how == "searched" and over.endswith("rewards 0/1")
+    assert verdict_on(text)[0] == "refuted"
+    how, over = verdict_on("rewards: -1/1\nadvantage: r\nclaims: ['A * A == 1']\n")
+    assert how == "searched" and over.endswith("rewards -1/1")
+    how, over = verdict_on("rewards: 0.2 to 0.3\nadvantage: r\nclaims: [{bounded: {by: 3/10}}]\n")
+    assert how == "searched" and over.endswith("rewards 0.2 to 0.3")
+    assert verdict_on("rewards: 0.2 to 0.3\nadvantage: r\nclaims: [{bounded: {by: 1/4}}]\n")[0] == "refuted"
+    how, over = verdict_on("rewards: < 0\nadvantage: r\nclaims: ['A < 0']\n")
+    assert how == "searched" and over.endswith("rewards < 0")
+
+
+def test_what_is_worked_out_for_rewards_of_0_and_1_is_not_said_of_a_design_for_others():
+    assert beyond_verdicts(loads("rewards: -1/1\nadvantage: r\n")) == "it is for rewards -1/1"
+    assert beyond_verdicts(loads("rewards: '> 0'\nadvantage: r\n")) == "it is for rewards > 0"
+    counted = "rewards: -1/1\ncorrect: score > 0\nadvantage: correct - p\n"
+    assert beyond_verdicts(loads(counted)) == ""  # counts decide
+
+
+def test_a_simulated_answer_gets_a_reward_that_the_design_is_for(tmp_path, capsys):
+    signed, positive = tmp_path / "signed.yaml", tmp_path / "positive.yaml"
+    signed.write_text("rewards: -1/1\nadvantage: r - mean(r)\n")
+    positive.write_text("rewards: '> 0'\nadvantage: r - mean(r)\n")
+    few = ["--steps", "2", "--seeds", "2", "--prompts", "8"]
+    assert main(["simulate", str(signed), *few]) == 0
+    assert main(["simulate", str(positive), *few]) == 1
+    assert "is for rewards > 0: simulated answers are right or wrong, and get 0 and 1" in capsys.readouterr().err
+
+
 # ── In a run ────────────────────────────────────────────────────────────────
 
 
@@ -240,10 +291,8 @@ def test_the_first_step_ends_with_prompt_answer_value_and_text():
     with pytest.raises(RewardError) as error:
         step(f"rewards: >= 0\n{DR_GRPO}", [1.0, 0.0, -1.0, 0.0])
     said = str(error.value)
-    assert (
-        "reward -1.0 at prompt 0, answer 2 is outside of `rewards: >= 0`.\nThe design says so at design.yaml:1:10."
-        in said
-    )
+    assert "reward -1.0 at prompt 0, answer 2 is outside of `rewards: >= 0`.\n" in said
+    assert "\nThe design says so at design.yaml:1:10." in said
     assert said.endswith("\nprompt 0: 'What is 6 * 7?'") and "penalty" not in said and "--reward" not in said
     found, maker = step(f"rewards: >= 0\n{DR_GRPO}", [1.0, 0.0, 0.0, 0.0])
     assert found == {0: 0.75, 1: -0.25, 2: -0.25, 3: -0.25}

@@ -123,11 +123,15 @@ def test_the_two_rewards_that_a_design_is_for_are_those_that_are_looked_at():
 
 
 def test_draws_of_the_whole_group_and_a_single_draw_teach_nothing_and_two_draws_do():
-    bootstrap = shaping.load(CONFIGS / "passk_bootstrap.yaml", k=4)
-    assert silence(bootstrap, 4) == VERDICTS and silence(shaping.load(CONFIGS / "passk_bootstrap.yaml", k=3), 4) == ""
+    bootstrap = CONFIGS / "passk_bootstrap.yaml"
+    assert "for groups of 4 every group, whatever its rewards, gets 0" in refused(str(bootstrap), 4, k=4)
+    assert "; k must be below N\n" in refused(str(bootstrap), 4, k=4) and trained(str(bootstrap), 4, k=3) == []
     draws = "draws: {{size: 4, count: {}, disjoint: yes, reward: max(r), advantage: reward - mean(reward)}}\n"
-    made = [shaping.loads(draws.format(count) + "rewards: 0/1\nadvantage: drawn") for count in (1, 2)]
-    assert [silence(each, 8) for each in made] == [VERDICTS, ""]
+    made = [shaping.loads(draws.format(count) + "advantage: drawn") for count in (1, 2)]
+    assert [silence(each, 8) for each in made] == [NOTHING, ""]
+    # A reward of a draw that only 0/1 rewards make 0: whole groups are drawn, and their mean is not.
+    made = "draws: {size: N, count: 2, reward: max(r), advantage: reward * (1 - reward)}\nadvantage: drawn\n"
+    assert silence(shaping.loads(made), 4) == VERDICTS and silence(shaping.loads(made.replace("max", "mean")), 4) == ""
 
 
 def test_a_token_section_of_its_own_trains_even_if_every_advantage_is_0():

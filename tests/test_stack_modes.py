@@ -59,6 +59,7 @@ RUNS = {
     # One optimizer step a rollout. What reaches the actor are not whole groups: a test of its own looks at it.
     "silent groups": "--skip-silent-groups --train.batch_size 72 --train.micro_batch_size 6"
     " --dump-rewards {run}/rewards.jsonl",
+    "by the design": "--algo.dynamic_filtering_enable --filter-silent-groups",
     "agent and adapters": f"--train.agent_func_path {ROOT}/tests/agent.py"
     " --ds.lora.rank 8 --ds.lora.alpha 32 --actor.adam.lr 5e-3",
 }
@@ -151,6 +152,20 @@ def test_the_reference_model_was_there(trained):
     assert all(len({sample["pid"] for sample in batch}) == 2 for batch in steps)
     first, *_, last = (line["kl"] for line in metrics(run))
     assert first < 1e-6 < last  # the policy has left it
+
+
+def test_filtering_by_the_design_leaves_the_groups_that_train_and_no_others(trained):
+    run, steps = trained("by the design")
+    for step, batch in enumerate(steps):
+        right = [sum(sample["scores"] for sample in group) for group in groups(batch)]
+        assert all(1 <= n <= N - k_of(step) for n in right), (
+            step,
+            right,
+        )  # at least k wrong ones, or all draws succeed
+    assert [line["design/effective"] for line in metrics(run)] == [1] * len(steps)
+    log = (run / "log").read_text(errors="replace")
+    assert "dropped, and another prompt in its place: the design gives every answer 0, rewards [" in log
+    assert f"shaping: 0 of {len(steps)} steps trained nothing" in log
 
 
 def test_groups_without_a_mixed_outcome_were_filtered_before_the_design_saw_them(trained):

@@ -21,10 +21,23 @@ from shaping.design import Design, Moment, with_params
 from shaping.errors import DesignError, Span, located, parameter
 from shaping.groups.check import broken_bound, draw_shape
 from shaping.groups.exact import batch, counted_group, shared, verdict
-from shaping.groups.facts import Case
+from shaping.groups.facts import Case, Shapes
 from shaping.groups.run_points import MOMENTS, moments
 from shaping.language.evaluate import Group
-from shaping.language.nodes import Apply, Choose, Draws, Fallback, Name, Named, Node, Reduce, walk
+from shaping.language.nodes import (
+    Apply,
+    Choose,
+    Draws,
+    Fallback,
+    Name,
+    Named,
+    Node,
+    Number,
+    Reduce,
+    parts,
+    walk,
+    with_parts,
+)
 from shaping.language.params import Param
 from shaping.language.vocabulary import ANSWER, BATCH, TOKEN
 from shaping.real import Real, Undefined, Unusable
@@ -34,7 +47,7 @@ NOTHING, VERDICTS = "nothing", "verdicts"
 MAX_ARRANGEMENTS = 3_000  # of right and wrong answers over the draws of a group
 RUN = 1_000  # steps of the run in which the silent part is looked for
 REAL = tuple(map(Fraction, ("1/2", "1", "2", "1/10", "0", "10")))  # what a parameter that does not count is tried at
-_ZERO_OF_ZERO = {"negate", "abs", "sign", "sqrt", "floor", "tanh", "less", "more", "unequal", "add", "subtract"}
+_ZERO_OF_ZERO = {"negate", "abs", "sign", "sqrt", "floor", "tanh", "less", "more", "unequal", "add"}
 _ZERO_OF_ZERO |= {"min", "max", "clip", "or"}
 
 
@@ -116,6 +129,8 @@ def _zero(design: Design, N: int, moment: Moment | None, counted: bool) -> bool:
     else:
         groups = list(_verdict_groups(design, N, moment))
     zeros = _Zeros(groups, readable=set() if counted else {"r", "score"}, draws=not counted)
+    shapes = {node: draw_shape(design, node, N, moment) for node in design.draws}
+    zeros.of_one_kind = {node for node, (count, size) in shapes.items() if count == 1 or size == N}
     cases = [(group, kind) for group in groups for kind in group.present()]
     return bool(cases) and all(zeros.of(root, cases) for root in (design.advantage, design.token) if root is not None)
 
@@ -177,7 +192,9 @@ class _Zeros:
     groups: Sequence[Group]
     readable: set[str]  # names of an answer that the groups have, besides what is counted
     draws: bool
+    of_one_kind: set[Draws] = field(default_factory=set)  # whose draws all have the same answers, or are one
     known: dict[tuple[Node, frozenset[tuple[int, int]]], bool] = field(default_factory=dict)
+    shapes: Shapes = field(default_factory=Shapes)
 
     def of(self, node: Node, cases: Sequence[Case]) -> bool:
         key = node, frozenset((id(group), kind) for group, kind in cases)
@@ -218,6 +235,10 @@ class _Zeros:
                 return name == "A"  # in `token:`, which is asked once every advantage is 0
             case Named(body=body):
                 return zero(body)
+            case Draws(advantage=advantage):
+                return node in self.of_one_kind and zero(_of_equal_draws(advantage))
+            case Apply(function=function, operands=(a, b)) if function.name == "subtract":
+                return self.shapes.of(a) == self.shapes.of(b) or (zero(a) and zero(b))
             case Fallback(body=body, flat=flat):
                 whole = self.whole(cases)  # one answer without a value takes the whole group along
                 return self.of(body, whole) and self.of(flat, whole)
@@ -251,6 +272,17 @@ class _Zeros:
         pairs = list(zip(cases, self.values(condition, cases), strict=True))
         holds = [case for case, value in pairs if value is not None and real.sign(value)]
         return holds, [case for case, value in pairs if value is not None and not real.sign(value)]
+
+
+def _of_equal_draws(node: Node) -> Node:
+    """A formula over draws that all have the same reward: their mean is it, and their spread 0."""
+    if isinstance(node, Reduce) and node.where is None:
+        if node.reduction.name in ("mean", "min", "max", "quantile", "others_mean"):
+            return _of_equal_draws(node.operand)
+        if node.reduction.name in ("std", "var", "rank"):
+            return Number(Fraction(0), node.span)
+    inner = parts(node)
+    return with_parts(node, [_of_equal_draws(part) for part in inner]) if inner else node
 
 
 # ── What would train ────────────────────────────────────────────────────────

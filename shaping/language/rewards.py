@@ -26,11 +26,12 @@ from shaping.language.evaluate import constant
 from shaping.language.expression import parse
 from shaping.language.nodes import Name, Node, walk
 from shaping.language.vocabulary import CONSTANT, TIME
-from shaping.real import Real
+from shaping.real import Real, Unusable
 
 if TYPE_CHECKING:
     from shaping.language.reader import Reader
 
+MAX_VALUES = 64  # of a list: each is looked for in every batch
 FORMS = "`0/1`, `-1/1`, `0 to 1`, `>= 0`, `any`"
 COUNTS = {"n_pos", "n_neg", "p", "correct"}  # what is counted by scores of 0 and 1, if no `correct:` says otherwise
 _SIDE = re.compile(r"\s*(>=|<=|>|<)")
@@ -118,6 +119,10 @@ def _read(reader: Reader, value: Scalar, text: str) -> Rewards:
         low = _end(reader, value, 0, between[0].start())
         return Rewards(text, span, low=low, high=_end(reader, value, between[0].end(), len(whole)))
     if "/" in whole and not between:
+        if whole.count("/") >= MAX_VALUES:
+            raise DesignError(
+                located(span, f"more than {MAX_VALUES} rewards in a list", "say from where to where: 0 to 1")
+            )
         return Rewards(text, span, values=tuple(_end(reader, value, *part) for part in _split(whole)))
     raise DesignError(located(span, f"rewards: {text} is no set of rewards", _write()))
 
@@ -163,6 +168,13 @@ def _constants(reader: Reader) -> dict[str, Real]:
 def _refuse_empty(reader: Reader, every: Sequence[Rewards], span: Span) -> None:
     """Raise the DesignError of rewards of which there are none, as far as the file's own parameters say."""
     names = _constants(reader)
+    for end in (end for each in every for end in each.ends(names) if end is not None):
+        try:
+            real.nearest(end)
+        except (OverflowError, Unusable):
+            raise DesignError(located(span, f"rewards: an end does not fit a float", _write())) from None
+    if any(not isinstance(value, Fraction) for each in every for value in each.numbers(names)):
+        raise DesignError(located(span, "rewards: a list has plain numbers, such as 0.5 or 1", _write()))
     lists = [each for each in every if each.is_list]
     if lists:
         there = [value for value in lists[0].numbers(names) if all(each.holds(value, names) for each in every)]

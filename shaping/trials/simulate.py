@@ -37,6 +37,7 @@ from torch import Tensor
 from shaping import real
 from shaping.design import Design, Moment, load, loads, own_params
 from shaping.errors import DesignError, argument, parameter
+from shaping.groups.silent import two_rewards
 from shaping.language.vocabulary import SIGNALS
 from shaping.trials.population import SHARED, Answers, Population
 from shaping.trials.simulation import Simulation
@@ -201,7 +202,9 @@ def _advantage(design: Design, answers: Answers, P: int, step: int, total_steps:
     for start in range(0, R, size):
         part = answers.part(slice(start, start + size))
         # The seed is that of the draws: other ones in every step, as in training.
-        parts.append(design(part.reward_RN, step=step, total_steps=total_steps, seed=step, **part.signals))
+        low, high = map(real.nearest, two_rewards(design))  # of a wrong and of a right answer: 0 and 1 for most
+        reward_RN = part.reward_RN if (low, high) == (0, 1) else low + (high - low) * part.reward_RN
+        parts.append(design(reward_RN, step=step, total_steps=total_steps, seed=step, **part.signals))
     return torch.cat(parts)
 
 
@@ -214,6 +217,13 @@ def _refuse(design: Design, N: int) -> None:
             f"design {design.name!r} reads {', '.join(own)}, which a reward function gives: "
             "simulated answers have length, logprob and truncated alone"
         )
+    names, rewards = design.constants(None), two_rewards(design)
+    for each in design.rewards:
+        if not all(each.holds(value, names) for value in rewards):
+            raise DesignError(
+                f"design {design.name!r} is for rewards {each.shown(names)}: simulated answers are right or wrong, "
+                f"and get {' and '.join(map(real.show, rewards))}"
+            )
     if design.token is not None:
         raise DesignError(f"design {design.name!r} has a `token:` section: simulated answers have no tokens")
 
