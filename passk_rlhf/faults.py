@@ -2,7 +2,7 @@
 
 In    the exception that reached the launcher. What a worker raised comes wrapped in Ray's RayTaskError; of a process
       that is gone comes an ActorDiedError, and of one that failed while it was made only the text of its traceback
-Out   a few lines, or None: then only the traceback says what happened, and it is shown
+Out   a few lines. Where only the traceback says more, it is shown as well
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 from passk_rlhf import placement, resume
+from shaping import RewardError
+
+GO_ON = "To go on from checkpoint"
 
 # What an operating system refuses; the file or the port that it refused is in the message.
 REFUSALS = {
@@ -33,7 +36,8 @@ REFUSALS = {
 def in_words(
     error: BaseException, told: Sequence[type[Exception]], args: SimpleNamespace, older: int | None = None
 ) -> str | None:
-    """
+    """What the user is told; None if nobody has foreseen this error, so that its traceback has to be shown, too.
+
     Args:
       told: errors whose own message is all that the user needs.
       args: OpenRLHF's, as far as they are known; they say where checkpoints are.
@@ -41,11 +45,21 @@ def in_words(
     """
     meant = innermost(error)
     if isinstance(meant, tuple(told)):
-        return str(meant)
-    if getattr(meant, "actor_init_failed", False):  # nothing was trained yet, so there is nothing to go on from
-        return _of_its_making(str(meant), told)
+        go_on = next_step(args, older) if isinstance(meant, RewardError) else ""
+        if not go_on.startswith(GO_ON):
+            return str(meant)
+        return f"{meant}\n{go_on}, and --allow-design-change if the design was changed"
+    if MAKING.search(text := _plain(meant)):  # nothing was trained yet, so there is nothing to go on from
+        return _of_its_making(text, told)
     what = _what_broke(meant)
     return what and f"{what}\n{next_step(args, older)}"
+
+
+def unforeseen(error: BaseException, args: SimpleNamespace, older: int | None = None) -> str:
+    """The line below the traceback of an error that `in_words` has no words for."""
+    meant = innermost(error)
+    first = (str(meant).strip() or "no message").splitlines()[0]
+    return f"{type(meant).__name__}: {first}\n{next_step(args, older)}"
 
 
 def _what_broke(error: BaseException) -> str | None:
@@ -57,6 +71,10 @@ def _what_broke(error: BaseException) -> str | None:
         return _who_died(text)
     if name in ("ActorUnavailableError", "NodeDiedError", "LocalRayletDiedError", "OwnerDiedError"):
         return f"a machine of the run is gone, or Ray's process on it (the raylet): {text.splitlines()[0]}"
+    if "EADDRINUSE" in text:
+        port = re.search(r"port: (\d+)", text)
+        which = f"port {port[1]}" if port else "a port"
+        return f"{which} of this run was taken by another program before it was opened; the same command takes another."
     if name == "EngineDeadError":
         return "vLLM's engine died in the middle of the run; what it said last is in the log."
     if "PytorchStreamWriter failed" in text:  # torch.save says no more, whatever the reason
@@ -84,7 +102,7 @@ def next_step(args: SimpleNamespace, older: int | None = None) -> str:
         return f"The checkpoint is not one to go on from: {error}"
     if name is None:
         return none
-    return f"To go on from checkpoint {name} in {path}: the same command with --ckpt.load_enable"
+    return f"{GO_ON} {name} in {path}: the same command with --ckpt.load_enable"
 
 
 def refusal(error: OSError) -> str:
@@ -100,20 +118,37 @@ def _who_died(text: str) -> str:
     where = f" (process {fields['pid']} on {fields['ip']})" if {"pid", "ip"} <= fields.keys() else ""
     if "OOM" in text and "memory monitor" in text:
         return f"{who}{where} was killed by Ray: the machine ran out of memory."
+    if code := re.search(r"Worker exits with an exit code (.+?)\.?\s*$", text, re.MULTILINE):
+        return f"{who}{where} ended itself, with exit code {code[1]}: does a reward function or an agent call sys.exit?"
+    if "never ran" in text:
+        return f"{who}{where} died as it was made: it was killed, or crashed; the log has what it said last."
     return (
         f"{who}{where} died in the middle of a step: it was killed, or crashed. If nobody killed it, the machine may "
         "have run out of memory: see dmesg, and the log for what it said last."
     )
 
 
-def _of_its_making(text: str, told: Sequence[type[Exception]]) -> str | None:
-    """The message of an error that one of ours, or the operating system, raised while an actor was made."""
+def _of_its_making(text: str, told: Sequence[type[Exception]]) -> str:
+    """Of an actor that failed while it was made: the message of an error that one of ours, or the operating system,
+    raised; else what was raised, and the actor's own traceback."""
     for kind in told:
         _, found, message = text.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
         if found:
             return message.strip()
     refused = re.findall(r"^\w*Error: \[Errno (\d+)\] [^:\n]*(?:: '(.*)')?$", text, re.MULTILINE)
-    if not refused or int(refused[-1][0]) not in REFUSALS:
-        return None
-    number, place = refused[-1]
-    return refusal(OSError(int(number), "", place or None))
+    if refused and int(refused[-1][0]) in REFUSALS:
+        number, place = refused[-1]
+        return refusal(OSError(int(number), "", place or None))
+    frames = [*re.finditer(r'^  File "(.*)", line (\d+), in .*\n(?:    .*\n)*', text, re.MULTILINE)]
+    raised = text[frames[-1].end() :].strip() if frames else text.strip().splitlines()[-1]
+    where = f"\n  {frames[-1][1]}, line {frames[-1][2]}" if frames else ""
+    return f"{MAKING.search(text)[1]} failed while it was made: {raised}{where}"
+
+
+# "ray::RolloutRayActor.__init__() (pid=27761, ip=10.0.0.7 ...": Ray's title of a constructor.
+MAKING = re.compile(r"ray::(\w+)\.__init__\(\)")
+
+
+def _plain(error: BaseException) -> str:
+    """The message without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error))

@@ -30,6 +30,16 @@ def add_flags(parser: Any) -> None:
         help="keep the rewards of every group in this file, for python -m shaping diagnose",
     )
     parser.add_argument(
+        "--skip-silent-groups",
+        action="store_true",
+        help="do not train on answers whose advantage is zero; the gradient stays the same, or the run is refused",
+    )
+    parser.add_argument(
+        "--filter-silent-groups",
+        action="store_true",
+        help="dynamic filtering drops the groups to which the design gives 0, in place of its range, and no others",
+    )
+    parser.add_argument(
         "--reward-timeout",
         metavar="SECONDS",
         type=seconds,

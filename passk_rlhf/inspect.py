@@ -24,6 +24,7 @@ HEAD, COLUMN = 12, 16  # characters
 FIGURES = {
     "design/all_wrong": "all wrong",
     "design/too_easy": "too easy",
+    "design/dead_zone": "dead zone",
     "design/effective": "effective",
     "design/abs_correct": "|A| right",
     "design/abs_wrong": "|A| wrong",

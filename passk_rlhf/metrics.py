@@ -60,7 +60,8 @@ def step_metrics(correct_PN: Tensor, advantage_PN: Tensor, there_PN: Tensor | No
       rollout/pass{k}      unbiased pass@k of the rollouts, mean over prompts with k answers; k = 1, 2, 4 ... N; NaN if
                            no prompt has as many
       design/all_wrong     share of groups without a correct answer
-      design/too_easy      share with correct answers and no advantage but zero: nothing left to learn
+      design/too_easy      share of which every answer is correct and no advantage is other than zero: nothing to learn
+      design/dead_zone     share with correct and wrong answers and no advantage but zero: the design leaves them out
       design/effective     share of groups with an advantage that is not 0: those that train
       design/abs_correct   mean |A| of correct answers, 0 if there is none
       design/abs_wrong     mean |A| of wrong answers, 0 if there is none
@@ -79,7 +80,9 @@ def step_metrics(correct_PN: Tensor, advantage_PN: Tensor, there_PN: Tensor | No
     silent_P = (size_PN == 0).all(-1)
     result = {f"rollout/pass{k}": pass_at_k(correct_PN, k, there_PN).nanmean().item() for k in powers_of_two(N)}
     result["design/all_wrong"] = (~solved_P & there_PN.any(-1)).double().mean().item()
-    result["design/too_easy"] = (solved_P & silent_P).double().mean().item()
+    mixed_P = solved_P & wrong_PN.any(-1)
+    result["design/too_easy"] = (solved_P & ~mixed_P & silent_P).double().mean().item()
+    result["design/dead_zone"] = (mixed_P & silent_P).double().mean().item()
     result["design/effective"] = (~silent_P).double().mean().item()
     for outcome, mask_PN in (("correct", correct_PN), ("wrong", wrong_PN)):
         result[f"design/abs_{outcome}"] = (size_PN * mask_PN).sum().item() / max(mask_PN.sum().item(), 1)

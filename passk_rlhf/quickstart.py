@@ -24,8 +24,9 @@ from rich.table import Table
 
 import shaping
 from passk_rlhf.tasks import maze as task
-from passk_rlhf.train_ppo_ray import LaunchError
+from passk_rlhf.train_ppo_ray import PROGRAM, LaunchError
 from shaping.errors import commanded
+from shaping.groups.silent import refuse_silent
 from shaping.language.params import assignments
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     with commanded("--param"):
         design = shaping.load(options.design, **assignments(options.param, "--param"))
         design.check(ANSWERS)
+        refuse_silent(design, ANSWERS)
     run = options.out / time.strftime("%Y%m%d-%H%M%S")
     run.mkdir(parents=True)
 
@@ -151,11 +153,24 @@ def train_policy(command: list[str], run: Path, steps: int) -> bool:
             job.wait()
             raise
     if failed:
-        console.print(
-            "".join(f"  {line}\n" for line in log.read_text(errors="replace").splitlines()[-15:]), markup=False
-        )
+        console.print("".join(f"  {line}\n" for line in last_words(log.read_text(errors="replace"))), markup=False)
         console.print(f"training failed; the whole log is {log}", soft_wrap=True)
     return not failed
+
+
+def last_words(log: str, most: int = 15) -> list[str]:
+    """The lines that say what ended the run. Other processes may have printed more below it.
+
+    >>> last_words(f"step 1\\n{PROGRAM}: error: no free port\\nNo checkpoint was finished.\\n(raylet) bye\\n")
+    ['python -m passk_rlhf.train_ppo_ray: error: no free port', 'No checkpoint was finished.']
+    """
+    lines = log.splitlines()
+    said = [i for i, line in enumerate(lines) if line.startswith(f"{PROGRAM}: error: ")]
+    if not said:  # it was killed from outside
+        return lines[-most:]
+    printed = lines[said[-1] :][:most]
+    by_others = [i for i, line in enumerate(printed) if line.startswith(("(", "\x1b["))]
+    return printed[: by_others[0]] if by_others else printed
 
 
 def follow(path: Path, alive: Callable[[], bool]) -> Iterator[dict[str, Any]]:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from shaping import DesignError, loads
 from shaping.errors import Source
-from shaping.language.document import flow, read
+from shaping.language.document import Mapping, Value, flow, read
 
 DESIGN = "passk_rlhf_design"  # its key in the client state
+SAID = ("claims", "rewards")  # sections of a design that change no advantage
 
 
 class ResumeError(ValueError):
@@ -113,7 +114,7 @@ def design_of(path: str | Path, checkpoint: str) -> str | None:
 
 
 def change_of_design(trained: str | None, now: str | None) -> str | None:
-    """What differs, in words; None if both say the same but for comments, layout and claims.
+    """What differs, in words; None if both say the same but for comments, layout, claims and `rewards:`.
 
     Args:
       trained, now: the text of a design, or None where OpenRLHF's own estimator was or is asked for.
@@ -147,12 +148,21 @@ def refuse_change(checkpoint: str, trained: str | None, now: str | None, allowed
 
 
 def _meaning(text: str) -> str:
-    """The text without comments, layout and claims, which train nothing; the text itself if it is no design."""
+    """The text without comments, layout and what trains nothing (SAID); the text itself if it is no design."""
     try:
         design = read(Source("design.yaml", text))
     except DesignError:
         return text
-    return flow(type(design)({key: entry for key, entry in design.entries.items() if key != "claims"}, design.span), {})
+    return flow(_without(design), {})
+
+
+def _without(value: Value) -> Value:
+    """Without what designs say of themselves, those that are used too."""
+    if not isinstance(value, Mapping):
+        return value
+    said = SAID if "advantage" in value.entries else ()
+    kept = {key: (name, _without(part)) for key, (name, part) in value.entries.items() if key not in said}
+    return Mapping(kept, value.span)
 
 
 def _named(text: str | None) -> str:

@@ -7,14 +7,20 @@ and leaves the answer without reward, which ends the step with the answer's prom
 
 A thread cannot be ended from outside, so the call goes on in the background and keeps a core busy. Threads are our own
 and daemonic: those of asyncio's pool are few, so some hanging calls would block all others, and are waited for at exit.
+
+A coroutine function (`async def reward_func`) is awaited, with the same limit: OpenRLHF itself would take its coroutine
+for the return. A coroutine that is too late is cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 from types import ModuleType
+
+from passk_rlhf import coroutines
 
 ENVIRONMENT = "PASSK_RLHF_REWARD_TIMEOUT"
 DEFAULT = 180.0  # seconds
@@ -41,13 +47,14 @@ def install(module: ModuleType) -> None:
 
 
 async def within(limit: float, function, *args):
-    """function(*args) in a thread of its own.
+    """function(*args) in a thread of its own; what it returns is awaited, if it can be, in `coroutines`' loop.
 
     Raises:
       RewardTimeout: there was no result after `limit` seconds. What the function raises is raised.
     """
     loop = asyncio.get_running_loop()
     result = loop.create_future()
+    begun = []  # the coroutine that the function returned, if any
 
     def settle(set_it, value) -> None:
         if not result.done():  # too late otherwise
@@ -56,10 +63,15 @@ async def within(limit: float, function, *args):
     def call() -> None:
         try:
             value, set_it = function(*args), result.set_result
-        except (StopIteration, SystemExit) as error:  # no future may carry the one, the other would end the worker
+            if inspect.isawaitable(value):
+                begun.append(coroutines.begin(value))
+                value = begun[0].result()
+        except StopIteration as error:  # no future may carry it
             value, set_it = RuntimeError(f"the reward function raised {error!r}"), result.set_exception
         except Exception as error:
             value, set_it = error, result.set_exception
+        except BaseException as error:  # SystemExit, say, would end the worker
+            value, set_it = RuntimeError(f"the reward function raised {error!r}"), result.set_exception
         if not loop.is_closed():
             loop.call_soon_threadsafe(settle, set_it, value)
 
@@ -69,4 +81,7 @@ async def within(limit: float, function, *args):
     except TimeoutError:
         if not result.cancelled():  # the function's own
             raise
+        if begun:
+            begun[0].cancel()
+            await coroutines.replace_if_stuck()
         raise RewardTimeout(f"the reward function took longer than {limit:g} s for one answer") from None

@@ -68,6 +68,7 @@ def draw(found: list[Runs]) -> Figure:
     figure = Figure(figsize=(max(6.5, 4.6 * len(found)), 3 * height), layout="constrained")
     rows = figure.subplots(height, len(found), squeeze=False, sharex=True, sharey="row")
     shares = {"design/all_wrong": "all wrong", "design/effective": "effective", "design/too_easy": "too easy"}
+    shares["design/dead_zone"] = "dead zone"
     sizes = {"design/abs_correct": "right answers", "design/abs_wrong": "wrong answers"}
     for column, runs in enumerate(found):
         ks = {name: f"pass@{name.removeprefix('rollout/pass')}" for name in pass_names(runs)}

@@ -15,11 +15,13 @@ Whatever the user can be told is told before Ray starts: design, parameters, fla
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import os
 import runpy
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,8 +29,24 @@ from types import SimpleNamespace
 from typing import Any
 
 import shaping
-from passk_rlhf import faults, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
+from passk_rlhf import (
+    faults,
+    filtering,
+    flags,
+    job,
+    patch,
+    placement,
+    resume,
+    reward_time,
+    sharing,
+    skip_silent,
+    user_code,
+    watch,
+    watch_actors,
+    worker,
+)
 from shaping.errors import commanded
+from shaping.groups.silent import refuse_silent, silent_notes
 from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
 
@@ -49,7 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         said = faults.in_words(error, _told(), launch.args, launch.older)
         if said is None:
-            raise
+            traceback.print_exception(error)
+            said = faults.unforeseen(error, launch.args, launch.older)
         print(f"{PROGRAM}: error: {said}", file=sys.stderr)
         return 2
     return 0
@@ -58,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
 def _told() -> tuple[type[Exception], ...]:
     """Errors whose message is all that the user needs."""
     told = (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF, LaunchError)
-    told += (resume.ResumeError, sharing.UnevenBatch)
+    told += (resume.ResumeError, sharing.UnevenBatch, skip_silent.CannotSkip, user_code.UserCodeError)
     settings = sys.modules.get("passk_rlhf.cpu.settings")
     return (*told, settings.UnsupportedOnCPU) if settings else told
 
@@ -73,7 +92,8 @@ class Launch:
         self.design = None
         self.args = SimpleNamespace()  # OpenRLHF's, once it has read them
         self.older = None  # the last checkpoint of an earlier run, if this one begins anew beside it
-        self.head_watch = None
+        self.head_watch = self.actor_watch = None
+        self.lost: Exception | None = None  # of an actor that nobody waits for
 
     def run(self) -> None:
         if self.ours.advantage_design:
@@ -84,6 +104,8 @@ class Launch:
         for flag, given, what in (
             ("--advantage-param", self.ours.advantage_param, "sets a parameter of a design"),
             ("--dump-rewards", self.ours.dump_rewards, "keeps what a design is given"),
+            ("--skip-silent-groups", self.ours.skip_silent_groups, "leaves out what a design gives no advantage"),
+            (filtering.FLAG, self.ours.filter_silent_groups, "asks a design which groups say nothing"),
             ("--reward-timeout", self.ours.reward_timeout != reward_time.DEFAULT, "belongs to a run on a design"),
         ):
             if given and self.design is None:
@@ -123,9 +145,14 @@ class Launch:
                 took = f"advantage_estimator {patch.ESTIMATOR}" not in str(error)
                 if took:
                     raise
+            except KeyboardInterrupt:
+                if self.lost is None:
+                    raise
+                raise self.lost from None
             finally:
-                if self.head_watch:
-                    self.head_watch.stop()
+                for each in (self.head_watch, self.actor_watch):
+                    if each:
+                        each.stop()
         if not took:
             raise LaunchError(
                 f"no trainer reported that {resume.describe(self.design)} was active: nothing was trained on it.\n"
@@ -184,6 +211,8 @@ class Launch:
             from passk_rlhf.cpu import settings
 
             say(f"no GPU: OpenRLHF runs on the CPU ({', '.join(settings.adapt(args))})")
+        for line in user_code.refuse_broken(args, on_cluster=bool(os.environ.get("RAY_ADDRESS"))):
+            say(line)
         return args
 
     def prepare_design(self, args: SimpleNamespace, goes_on: bool) -> None:
@@ -199,6 +228,9 @@ class Launch:
                 "prompt; sample at least 2, for example 8"
             )
         self.design.check(N)
+        refuse_silent(self.design, N)
+        for note in silent_notes(self.design, N):
+            say(note)
         if self.design.counts and not args.reward.remote_url and not args.train.agent_func_path:
             raise LaunchError(
                 f"design {self.design.name} counts correct answers, but a reward model gives no verdicts; "
@@ -213,14 +245,30 @@ class Launch:
             raise LaunchError(wrong)
         given = args.algo.advantage
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
+        given.skip_silent = self.ours.skip_silent_groups
+        if given.skip_silent:
+            skip_silent.refuse(args)
         given.dump, given.goes_on = self.dump_path(goes_on), goes_on
         say(f"{resume.describe(self.design)} from {self.design.source.path}, groups of {N}, OpenRLHF {self.release}")
+        self.prepare_filtering(args)
         read = {part.name for node in self.design.clock for part in walk(node) if isinstance(part, Name)}
         if args.algo.dynamic_filtering_enable and {"progress", "total_steps"} & read:
             say(
                 "dynamic filtering replaces prompts, so the run will have fewer steps than total_steps says, and end "
                 "before progress is 1: let the schedule count `step`"
             )
+
+    def prepare_filtering(self, args: SimpleNamespace) -> None:
+        """Which groups dynamic filtering drops: does its range fit the rewards that the design is for?"""
+        args.algo.advantage.filter_silent_groups = self.ours.filter_silent_groups
+        if self.ours.filter_silent_groups:
+            if why := filtering.refusal(self.design, args):
+                raise LaunchError(why)
+            say(f"dynamic filtering drops the groups to which the design gives 0, whatever {filtering.RANGE} says")
+        elif args.algo.dynamic_filtering_enable:
+            low, high = args.algo.dynamic_filtering_range
+            if said := filtering.misfit(self.design, args.rollout.n_samples_per_prompt, low, high):
+                say(said)
 
     def dump_path(self, goes_on: bool) -> str | None:
         """Where rewards are kept, by its whole path; an earlier run's file is only written to by one that goes on."""
@@ -261,7 +309,14 @@ class Launch:
         context = self.start_ray(**options)
         self.head_watch = watch.HeadWatch(ray.get_runtime_context().gcs_address, self.head_is_gone)
         self.head_watch.start()
+        self.actor_watch = watch_actors.ActorWatch(watch_actors.actors_of_this_job, self.actor_is_gone, say)
+        self.actor_watch.start()
         return context
+
+    def actor_is_gone(self, error: Exception) -> None:
+        """In the watching thread: end what the main thread waits for."""
+        self.lost = error
+        _thread.interrupt_main()
 
     def head_is_gone(self, seconds: float) -> None:
         said = f"Ray's head has not answered for {seconds:.0f} s: it was stopped or killed, or its machine is gone."

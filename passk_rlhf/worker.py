@@ -13,6 +13,11 @@ DEVICE = "PASSK_RLHF_DEVICE"
 PATCH = "PASSK_RLHF_PATCH"
 
 
+def ours() -> bool:
+    """Does this process belong to a run that our launcher has started?"""
+    return DEVICE in os.environ or PATCH in os.environ
+
+
 def setup() -> None:
     if os.environ.get(DEVICE) == "cpu":
         from passk_rlhf.cpu import replacements
@@ -21,5 +26,11 @@ def setup() -> None:
     if os.environ.get(PATCH) == "1":
         wrapt.register_post_import_hook("passk_rlhf.patch:install_in_worker", "openrlhf.trainer.ppo_trainer")
         wrapt.register_post_import_hook("passk_rlhf.reward_time:install", "openrlhf.utils.agent")
-    if DEVICE in os.environ or PATCH in os.environ:
+        wrapt.register_post_import_hook("passk_rlhf.skip_silent:install", "openrlhf.trainer.ray.ppo_actor")
+        wrapt.register_post_import_hook("passk_rlhf.rollouts:install", "openrlhf.utils.agent")
+        wrapt.register_post_import_hook("passk_rlhf.rollouts:install_watch", "openrlhf.trainer.ray.vllm_engine")
+    if ours():
         wrapt.register_post_import_hook("passk_rlhf.lora:install", "openrlhf.trainer.ray.ppo_actor")
+        wrapt.register_post_import_hook("passk_rlhf.ports:install_weights", "openrlhf.trainer.ray.ppo_actor")
+        wrapt.register_post_import_hook("passk_rlhf.ports:install_rendezvous", "openrlhf.trainer.ray.launcher")
+        wrapt.register_post_import_hook("passk_rlhf.ports:install_vllm", "vllm.utils.network_utils")

@@ -138,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def check(options: argparse.Namespace) -> int:
     from shaping.groups.notes import notes
+    from shaping.groups.silent import refuse_silent, silent_notes
 
     status = 0
     for path in options.files:
@@ -149,7 +150,8 @@ def check(options: argparse.Namespace) -> int:
                 design = loads(text, path, **params)
                 design.check(options.n)
                 read_claims(design)
-                said = notes(design, options.n)
+                refuse_silent(design, options.n)
+                said = notes(design, options.n) + silent_notes(design, options.n)
         except DesignError as error:
             errors = [error]
         for error in errors:

@@ -20,6 +20,7 @@ from shaping.language.document import read_text
 from shaping.language.evaluate import constant
 from shaping.language.nodes import Draws, Name, Named, Node, Reduce, parts, walk
 from shaping.language.params import Bound, Param
+from shaping.language.rewards import Rewards
 from shaping.language.sections import Sections, read_design
 from shaping.language.vocabulary import ANSWER, BATCH, CONSTANT, SIGNALS, TIME
 from shaping.work import bounded
@@ -91,6 +92,19 @@ class Design:
         """Are answers without a number left out, instead of being an error?"""
         return self.sections.drop_missing
 
+    @property
+    def rewards(self) -> tuple[Rewards, ...]:
+        """Which rewards it is for, each of these; empty for any."""
+        return self.sections.rewards
+
+    def looked_at(self, rewards: Rewards) -> tuple[str, ...]:
+        """Of which numbers these have to be: 'r' and 'score', as far as formulas read them.
+
+        Of a list of values the scores, where they are read: the reward may be a verdict with a length penalty on top.
+        """
+        read = tuple(name for name in ("score", "r") if self.reads(name))
+        return read[:1] if rewards.is_list else read
+
     @cached_property
     def nodes(self) -> frozenset[Node]:
         """Every node that the advantage, and the token section, need."""
@@ -118,6 +132,10 @@ class Design:
     def counts(self) -> bool:
         """Does it read verdicts, so that every score has to be one?"""
         return bool(self.signals & VERDICTS)
+
+    def reads(self, what: str) -> bool:
+        """Does it read rewards ('r'), or scores ('score'), which decide too who is correct?"""
+        return what in self.signals or (what == "score" and self.counts)
 
     @property
     def tabulated(self) -> bool:

@@ -39,6 +39,8 @@ class RewardError(ValueError):
     """A reward cannot be used by this design; for whoever wrote the reward function."""
 
     prompt: int | None = None  # which row of the batch, where one is to blame
+    answer: int | None = None  # and which of its answers
+    kind: str = ""  # what is wrong with it: reward, score, or the name of a signal
 
 
 @dataclass(frozen=True)

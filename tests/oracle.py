@@ -193,11 +193,12 @@ def eta(advantages: Sequence[Decimal | Reward]) -> Decimal:
 def batch_metrics(correct_PN: Sequence[Sequence[bool]], advantage_PN: Sequence[Sequence]) -> dict[str, Fraction]:
     """What a training step logs about P groups of N answers.
     pass1, pass2, pass4, .. and passN   mean over groups of Pass@k (arXiv:2107.03374)
-    all_wrong, too_easy, effective      shares of groups: none correct; some, yet every advantage 0; some A not 0
+    all_wrong, too_easy                 shares of groups: none correct; all correct, and every advantage 0
+    dead_zone, effective                some correct and some not, and every advantage 0; some A not 0
     abs_correct, abs_wrong, abs_max     mean |A| over all correct, over all wrong answers (0 if none); largest |A|
     ValueError if the batch or a group is empty, or shapes differ.
     >>> m = batch_metrics([[1, 0, 0], [0, 0, 0]], [[1, -0.5, -0.5], [0, 0, 0]])
-    >>> print(*(f"{name}={value}" for name, value in m.items()))
+    >>> print(*(f"{name}={value}" for name, value in m.items() if name[:4] != "dead"))
     pass1=1/6 pass2=1/3 pass3=1/2 all_wrong=1/2 too_easy=0 effective=1/2 abs_correct=1 abs_wrong=1/5 abs_max=1
     """
     sizes = {len(row) for row in [*correct_PN, *advantage_PN]}
@@ -209,10 +210,13 @@ def batch_metrics(correct_PN: Sequence[Sequence[bool]], advantage_PN: Sequence[S
         if k == N or k.bit_count() == 1:
             metrics[f"pass{k}"] = _mean([pass_at_k_formula(b_N, k) for b_N in correct_PN])
     for b_N, a_N in zip(correct_PN, advantage_PN, strict=True):
-        kinds += ["all_wrong"] * (not any(b_N)) + ["effective" if any(a_N) else "too_easy"] * (any(b_N) or any(a_N))
+        kinds += ["all_wrong"] * (not any(b_N)) + ["effective"] * any(a_N)
+        if any(b_N) and not any(a_N):
+            kinds.append("too_easy" if all(b_N) else "dead_zone")
         for b, a in zip(_verdicts(b_N), a_N, strict=True):
             size_where[b].append(abs(Fraction(a)))
-    metrics |= {kind: Fraction(kinds.count(kind), len(correct_PN)) for kind in ("all_wrong", "too_easy", "effective")}
+    shares = ("all_wrong", "too_easy", "dead_zone", "effective")
+    metrics |= {kind: Fraction(kinds.count(kind), len(correct_PN)) for kind in shares}
     metrics["abs_correct"] = _mean(size_where[1] or [0])
     metrics["abs_wrong"] = _mean(size_where[0] or [0])
     metrics["abs_max"] = max(size_where[1] + size_where[0])

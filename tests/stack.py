@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
+from passk_rlhf import ports
 from passk_rlhf.tasks import maze as task
 
 ROOT = Path(__file__).parent.parent
@@ -83,20 +84,14 @@ def run_to_the_end(job, run, timeout=600, **variables):
     return done.returncode, (run / "log").read_text(errors="replace")
 
 
-def free_port():
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
-
-
 @contextmanager
 def ray_head(record, gpus, cpus):
     """A Ray head of our own in a folder of its own, whose workers record: (its address, its address for jobs)."""
     # Ray's sockets live in its folder, and the path of a socket may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="ray"))
-    port, jobs = free_port(), free_port()
+    port, jobs = ports.keep(), ports.keep()
     options = f"--head --block --num-gpus={gpus} --num-cpus={cpus} --port={port} --dashboard-port={jobs}"
-    options += f" --dashboard-agent-listen-port={free_port()}"  # its default may still be held by the head before
+    options += f" --dashboard-agent-listen-port={ports.keep()}"  # its default may still be held by the head before
     log = (folder / "head.log").open("wb")
     process = subprocess.Popen(
         [RAY, "start", *options.split(), f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"],

@@ -8,28 +8,14 @@ with D is the subject.
 import asyncio
 import http.server
 import threading
-from types import SimpleNamespace
 
 import aiohttp
 import pytest
 import torch
-from stack import POLICY, arguments
-from transformers import AutoTokenizer
+from one_step import MAZES, Step, agent, installed, reward_file
 
-from passk_rlhf.cpu import replacements
+from shaping import RewardError
 
-replacements.register()
-
-from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
-from openrlhf.trainer.ppo_utils.samples_generator import SamplesGenerator  # noqa: E402
-from openrlhf.utils import agent  # noqa: E402
-
-from passk_rlhf import patch, reward_time  # noqa: E402
-from shaping import RewardError  # noqa: E402
-
-MAZES = ["****/*SE*/****>", "****/*ES*/****>"]
-ANSWERS = "RLUD"
-GOOD = "{'rewards': float('R' in answer), 'scores': float('R' in answer), 'extra_logs': {'moves': 1.0}}"
 KEPT = "advantage: (correct - p + r - mean(r)) / 2"
 DROPPED = f"on_missing: drop\n{KEPT}"
 
@@ -48,58 +34,16 @@ BAD = {
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch):
-    theirs = agent.SingleTurnAgentExecutor._fetch_rewards_via_func
-    monkeypatch.setenv(reward_time.ENVIRONMENT, "0.2")
-    reward_time.install(agent)
-    patch.install()
-    yield
-    patch.uninstall()
-    agent.SingleTurnAgentExecutor._fetch_rewards_via_func = theirs
-
-
-class Answers:
-    """In place of vLLM's engine: the next answer to a prompt."""
-
-    def __init__(self, tokenizer):
-        self.tokenizer, self.given = tokenizer, 0
-
-    async def generate(self, prompt_token_ids, sampling_params, multi_modal_data=None):
-        text = ANSWERS[self.given % len(ANSWERS)]
-        self.given += 1
-        tokens = self.tokenizer.encode(text, add_special_tokens=False)
-        return SimpleNamespace(outputs=[SimpleNamespace(token_ids=tokens, finish_reason="stop", logprobs=None)])
+def worker(monkeypatch):
+    with installed(monkeypatch, seconds="0.2"):
+        yield
 
 
 def step(design, rewarded_by):
     """One step: (advantages in prompt order, the share of dropped answers). `rewarded_by` is a file or a URL."""
-    args, tokenizer = arguments(design, n_samples_per_prompt=4), AutoTokenizer.from_pretrained(POLICY)
-    executor, engine = agent.SingleTurnAgentExecutor(str(rewarded_by)), Answers(tokenizer)
-    sampling = SimpleNamespace(max_tokens=6, logprobs=None)
-
-    async def generated():
-        asked = {"sampling_params": sampling, "max_length": 96, "hf_tokenizer": tokenizer, "llm_engine": engine}
-        return [await executor.execute(prompt=maze, label=maze, **asked) for maze in MAZES for _ in ANSWERS]
-
-    strategy = SimpleNamespace(args=args)
-    generator = SamplesGenerator(strategy, None, None, tokenizer, [])
-    samples = [generator._process_response_into_experience(each, max_len=96) for each in asyncio.run(generated())]
-    maker = RemoteExperienceMaker(None, None, None, None, SimpleNamespace(value=0.0), strategy, tokenizer)
-    experiences = maker.split_rollout_samples(samples)
-    for experience in experiences:
-        experience.kl = torch.zeros(experience.action_mask.shape)
-    experiences = maker.compute_advantages_and_returns(experiences)
-    found = [each.advantages[i][each.action_mask[i].bool()][0] for each in experiences for i in range(len(each.index))]
-    return torch.stack(found), maker.passk_rlhf_metrics.get("design/dropped", 0.0)
-
-
-def reward_file(folder, body):
-    path = folder / "reward.py"
-    path.write_text(
-        "import time\n\ndef reward_func(queries, prompts, labels):\n"
-        f"    answer = queries[0][len(prompts[0]):]\n    if 'D' in answer:\n        {body}\n    return {GOOD}\n"
-    )
-    return path
+    made = Step(design, agent.SingleTurnAgentExecutor(str(rewarded_by)))
+    found = torch.tensor(made.advantages())
+    return found, made.maker.passk_rlhf_metrics.get("design/dropped", 0.0)
 
 
 def test_good_rewards_give_the_design_its_advantages(tmp_path):

@@ -43,7 +43,7 @@ def test_every_mistake_of_a_file_is_told_at_once_and_none_that_follows_from_anot
 def test_what_only_a_group_size_shows_is_told_too(capsys):
     assert main(["check", PASSK, "--n", "2"]) == 1
     assert "k = 4 is outside 1..2, its range for groups of N = 2" in capsys.readouterr().out
-    assert main(["check", PASSK, "--n", "2", "--param", "k=2"]) == 0
+    assert main(["check", PASSK, "--n", "2", "--param", "k=1"]) == 0
 
 
 def test_a_missing_file_and_a_bad_parameter_are_one_message_each(capsys):

@@ -7,13 +7,13 @@ found; each test below reads one fact.
 import hashlib
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from passk_rlhf import ports
 from passk_rlhf.cpu import settings
 
 ROOT = Path(__file__).parents[1]
@@ -139,7 +139,7 @@ print(json.dumps(found))
 
 @pytest.fixture(scope="module")
 def probes():
-    started = start(TRAINING, free_port()), start(GENERATING)
+    started = start(TRAINING, ports.keep()), start(GENERATING)
     return [facts(process) for process in started]
 
 
@@ -151,12 +151,6 @@ def training(probes):
 @pytest.fixture
 def generating(probes):
     return probes[1]
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 # ---------------------------------------------------------------- training
@@ -264,7 +258,7 @@ print(json.dumps({"sums": sums, "strided": strided.tolist(), "refused": refused}
 
 @pytest.fixture(scope="module")
 def sent_and_received():
-    port = free_port()
+    port = ports.keep()
     started = [start(BROADCAST, rank, port) for rank in range(2)]
     return [facts(process) for process in started]
 

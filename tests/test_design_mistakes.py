@@ -106,7 +106,7 @@ MISTAKES = {
         d.yaml:1:1: unknown key '<<' in a design
           1 | <<: {advantage: r}
               ^^
-        hint: keys here: advantage, claims, correct, draws, keep, let, name, on_missing, params, signals, token, use
+        hint: keys here: advantage, claims, correct, draws, keep, let, name, on_missing, params, rewards, signals, token, use
         """,
     ),
     "a key that is a list": (
@@ -124,7 +124,7 @@ MISTAKES = {
         d.yaml:2:1: unknown key 'advantages' in a design
           2 | advantages: r
               ^^^^^^^^^^
-        hint: did you mean 'advantage'? keys here: advantage, claims, correct, draws, keep, let, name, on_missing, params, signals, token, use
+        hint: did you mean 'advantage'? keys here: advantage, claims, correct, draws, keep, let, name, on_missing, params, rewards, signals, token, use
         """,
     ),
     "an unknown key far from any": (
@@ -133,7 +133,7 @@ MISTAKES = {
         d.yaml:2:1: unknown key 'learning_rate' in a design
           2 | learning_rate: 1
               ^^^^^^^^^^^^^
-        hint: keys here: advantage, claims, correct, draws, keep, let, name, on_missing, params, signals, token, use
+        hint: keys here: advantage, claims, correct, draws, keep, let, name, on_missing, params, rewards, signals, token, use
         """,
     ),
     "a duplicate key": (

@@ -66,7 +66,46 @@ def test_an_actor_that_failed_while_it_was_made_says_what_it_raised():
     error = ray.exceptions.ActorDiedError(ray.exceptions.RayTaskError("PPOTrainer.__init__", system, None))
     assert in_words(error) == "the file system is read-only: /data/model"
     bug = f"{traceback}KeyError: 'a bug'"
-    assert in_words(ray.exceptions.ActorDiedError(ray.exceptions.RayTaskError("__init__", bug, None))) is None
+    error = ray.exceptions.ActorDiedError(ray.exceptions.RayTaskError("__init__", bug, None))
+    assert in_words(error) == "PPOTrainer failed while it was made: KeyError: 'a bug'"
+
+
+def test_an_actor_that_failed_on_a_file_says_what_and_where():
+    text = (
+        "The actor died because of an error raised in its creation task, \x1b[36mray::RolloutRayActor.__init__()"
+        '\x1b[39m (pid=7)\n  File "/ray/actor.py", line 9, in method\n    return method()\n           ^^^^^^^^\n'
+        '  File "/data/reward.py", line 3, in <module>\n    import sympyy\nModuleNotFoundError: No module named '
+        "'sympyy'\nis it installed?\n"
+    )
+    error = ray.exceptions.ActorDiedError(ray.exceptions.RayTaskError("__init__", text, None))
+    assert in_words(error) == (
+        "RolloutRayActor failed while it was made: ModuleNotFoundError: No module named 'sympyy'\nis it installed?\n"
+        "  /data/reward.py, line 3"
+    )
+
+
+def test_a_port_that_was_taken_is_named():
+    said = "The server socket has failed to listen. port: 41927, useIpv6: false, code: -98, name: EADDRINUSE, message"
+    assert in_words(wrapped(RuntimeError(said))).startswith(
+        "port 41927 of this run was taken by another program before it was opened; the same command takes another."
+    )
+
+
+def test_an_actor_that_was_killed_as_it_was_made_says_so():
+    said = in_words(died("The actor never ran - it was cancelled before it started running."))
+    assert said.startswith("PolicyModelActor (process 812 on 10.0.0.7) died as it was made: it was killed, or crashed")
+
+
+def test_an_actor_that_ended_itself_says_with_what():
+    said = in_words(died("Worker exits unexpectedly. Worker exits with an exit code no licence."))
+    assert said.startswith("PolicyModelActor (process 812 on 10.0.0.7) ended itself, with exit code no licence: does a")
+
+
+def test_what_nobody_has_foreseen_ends_with_a_line_too():
+    args = SimpleNamespace(ckpt=SimpleNamespace(path=None))
+    said = faults.unforeseen(wrapped(KeyError("a bug")), args)
+    assert said == f"KeyError: 'a bug'\n{NO_CHECKPOINT}"
+    assert faults.unforeseen(ValueError(), args).startswith("ValueError: no message\n")
 
 
 @pytest.mark.parametrize(
@@ -105,6 +144,8 @@ def test_the_next_step_names_the_checkpoint_to_go_on_from(tmp_path):
     (tmp_path / "_actor" / "latest").write_text("global_step40")
     expected = f"To go on from checkpoint global_step40 in {tmp_path}: the same command with --ckpt.load_enable"
     assert in_words(died(), str(tmp_path)).endswith(expected)
+    bad = f"reward 0.5 at prompt 3\n{expected}, and --allow-design-change if the design was changed"
+    assert in_words(wrapped(RewardError("reward 0.5 at prompt 3")), str(tmp_path)) == bad
     older = resume.stamp(tmp_path)
     assert in_words(died(), str(tmp_path), older) == (
         f"{in_words(died())} (What is in {tmp_path} is of an earlier run.)"

@@ -1,6 +1,7 @@
 """The hook against OpenRLHF's own estimators, on OpenRLHF's own experiences, in one process."""
 
 import json
+import logging
 import random
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,8 @@ from openrlhf.trainer.ppo_utils.experience import Experience  # noqa: E402
 from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
 
 from passk_rlhf import patch  # noqa: E402
-from passk_rlhf.hook import Groups, designed_advantages  # noqa: E402
+from passk_rlhf.groups import Groups  # noqa: E402
+from passk_rlhf.hook import designed_advantages  # noqa: E402
 from shaping import DesignError, RewardError, loads  # noqa: E402
 from shaping.trials.records import read_records  # noqa: E402
 
@@ -203,10 +205,6 @@ def test_graded_scores_that_nobody_judges_have_no_pass_at_k_in_training_either()
         ({"rewards": [1, 0, 0.5, 0]}, "score 0.5 at prompt 0, answer 2 is neither 0 nor 1"),
         ({"rewards": [1, 0, float("nan"), 0]}, "score nan at prompt 0, answer 2"),
         ({"rewards": [1, 0, 0, 0, 1, 0]}, "6 answers are not whole groups of 4"),
-        (
-            {"rewards": [1, 0, 0, 0], "prompts": ["a", "a", "b", "a"]},
-            "group 0 mixes prompts: answer 0 is to 'a', answer 2 to 'b'",
-        ),
         ({"rewards": [1, 0, 0, 0], "order": [0, 1, 1, 3]}, "no permutation of 0..3"),
     ],
 )
@@ -214,6 +212,27 @@ def test_a_batch_that_cannot_be_trusted_is_refused_by_place(change, message):
     with pytest.raises(RewardError) as error:
         run(arguments("design", CONFIGS["passk"]), batch(change.pop("rewards"), **change))
     assert message in str(error.value)
+
+
+def test_groups_are_those_of_the_index_and_texts_that_differ_within_one_are_said_once(caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("openrlhf"), "propagate", True)
+    design = "advantage: r - mean(r)"
+    texts = [f"in /tmp/run{i}: task {i // N}" for i in range(8)]
+    made = maker(arguments("design", design))
+    for _ in range(2):
+        # by their text, these would be groups of one, each of which has the advantage 0
+        found = made.compute_advantages_and_returns(
+            batch([1, 0, 0, 0, 1, 1, 1, 0], prompts=texts, order=[6, 1, 0, 3, 2, 7, 5, 4])
+        )
+        values = [tokens[0].item() for tokens in advantages(found)]
+        assert values == [0.75, -0.25, -0.25, -0.25, 0.25, 0.25, 0.25, -0.75]
+    (said,) = [record.getMessage() for record in caplog.records if "differ in their text" in record.getMessage()]
+    assert "group 0" in said and "'in /tmp/run0: task 0', that of answer 1 'in /tmp/run1: task 0'" in said
+
+
+def test_groups_whose_texts_are_the_same_across_prompts_stay_apart():
+    found = run(arguments("design", "advantage: r - mean(r)"), batch([1, 0, 0, 0, 1, 1, 0, 0], prompts=["go"] * 8))
+    assert [tokens[0].item() for tokens in found] == [0.75, -0.25, -0.25, -0.25, 0.5, 0.5, -0.5, -0.5]
 
 
 def test_a_bad_reward_is_shown_with_the_text_of_its_prompt():

@@ -17,7 +17,7 @@ GROUPS = ["--rollout.n_samples_per_prompt", "8", "--actor.num_gpus_per_node", "1
 GROUPS += ["--rollout.batch_size", "8"]
 
 
-class RayStarted(Exception):
+class RayStarted(BaseException):
     pass
 
 
@@ -37,6 +37,9 @@ def launch(monkeypatch, capsys, tmp_path):
 
     def run(*argv):
         try:
+            scored = tmp_path / "reward.py"
+            scored.write_text("def reward_func(queries, prompts, labels): return {}\n")
+            argv = [scored if word == "reward.py" else word for word in argv]
             folders = ["--ckpt.output_dir", tmp_path / "model", "--ckpt.path", tmp_path / "checkpoints"]
             status = train_ppo_ray.main([str(word) for word in [*folders, *argv]])
         except SystemExit as error:
@@ -232,13 +235,48 @@ def test_a_worker_error_that_explains_itself_is_shown_without_a_traceback(monkey
     assert capsys.readouterr().err == "python -m passk_rlhf.train_ppo_ray: error: reward 0.5 at prompt 3\n"
 
 
-def test_an_error_that_is_not_ours_keeps_its_traceback(monkeypatch):
+def test_an_error_that_is_not_ours_keeps_its_traceback_and_ends_with_a_line(monkeypatch, capsys):
     def failing(self):
         raise KeyError("a bug")
 
     monkeypatch.setattr(train_ppo_ray.Launch, "run", failing)
-    with pytest.raises(KeyError):
-        train_ppo_ray.main([])
+    assert train_ppo_ray.main([]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("Traceback (most recent call last)") and ", in failing" in err
+    assert "\npython -m passk_rlhf.train_ppo_ray: error: KeyError: 'a bug'\n" in err
+
+
+def test_a_design_that_gives_every_0_1_group_0_is_refused_with_the_k_that_trains(launch):
+    status, _, err, started = launch("--advantage-design", PASSK, "--advantage-param", "k=8", *GIVEN, *GROUPS)
+    assert (status, started) == (2, {}) and "Traceback" not in err
+    assert "for groups of 8 every 0/1 group gets 0: nothing would be trained; k must be below N\n" in err
+    assert err.endswith("hint: for example --advantage-param k=4, or groups of 9 answers\n")
+    annealed = ["--advantage-design", "configs/passk_annealed.yaml"]
+    status, out, _, _ = launch(*annealed, *GIVEN, *GROUPS)
+    assert status == "ray started" and "gets 0 in a part of the run: of 1,000 steps in step 0..124" in out
+
+
+def test_a_range_of_dynamic_filtering_that_does_not_fit_the_designs_rewards_is_said(launch, tmp_path):
+    signed = ["--advantage-design", design_file(tmp_path, "rewards: -1/1\nadvantage: r - mean(r)\n"), *GIVEN, *GROUPS]
+    filters = "--algo.dynamic_filtering_enable"
+    status, out, _, _ = launch(*signed, filters)
+    assert status == "ray started"
+    assert "of rewards -1/1 it drops mixed groups too, those with 1..4 of 8 answers at 1. Set --algo.dynamic" in out
+    status, out, _, _ = launch(*signed, filters, "--algo.dynamic_filtering_range", "-1", "1")
+    assert status == "ray started" and "dynamic filtering" not in out
+    status, out, _, _ = launch(*signed, filters, "--filter-silent-groups")
+    assert status == "ray started" and "dynamic filtering drops the groups to which the design gives 0" in out
+
+
+def test_filtering_by_a_design_that_reads_the_batch_is_refused(launch):
+    flags = ["--algo.dynamic_filtering_enable", "--filter-silent-groups", *GIVEN, *GROUPS]
+    status, _, err, started = launch("--advantage-design", "configs/lite_ppo.yaml", *flags)
+    assert (status, started) == (2, {})
+    assert "--filter-silent-groups cannot be had with design lite_ppo: what a group gets depends on the other" in err
+    status, _, err, _ = launch("--advantage-design", PASSK, "--filter-silent-groups", *GIVEN, *GROUPS)
+    assert status == 2 and "it goes with --algo.dynamic_filtering_enable" in err
+    status, _, err, _ = launch("--filter-silent-groups", *GIVEN, *GROUPS)
+    assert status == 2 and "--filter-silent-groups asks a design which groups say nothing: name one with" in err
 
 
 @pytest.mark.parametrize("active", [True, False])

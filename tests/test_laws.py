@@ -28,6 +28,7 @@ NOT_NEGATIVE = [level for level in LEVELS if level >= 0]
 UNIT = [level for level in NOT_NEGATIVE if level <= 1]
 # Designs that are for such rewards alone.
 DOMAIN = {"maxrl": NOT_NEGATIVE, "unlikeliness": NOT_NEGATIVE, "bnpo": UNIT, "a_grae": [0.0, 1.0]}
+DOMAIN["ngrpo"] = [level for level in LEVELS if level <= 1]
 # Designs that mean to: a new one is put here on purpose, not by accident.
 PUSHES_CONSTANT_GROUPS = {"psr", "nsr", "w_reinforce", "pkpo", "pkpo_loo", "ngrpo", "reinforce_pp_baseline"}
 

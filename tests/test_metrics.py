@@ -6,6 +6,7 @@ import oracle
 import pytest
 import torch
 
+import shaping
 from passk_rlhf.metrics import MetricsFile, pass_at_k, powers_of_two, step_metrics
 
 
@@ -42,6 +43,22 @@ def test_answers_that_are_left_out_are_neither_right_nor_wrong():
     assert metrics["rollout/pass1"] == pytest.approx((1 + 1 / 3) / 2) and math.isnan(metrics["rollout/pass4"])
     shares = {"design/all_wrong": 0, "design/too_easy": 1 / 3, "design/effective": 1 / 3, "design/abs_wrong": 0.5}
     assert {name: metrics[name] for name in shares} == pytest.approx(shares)
+
+
+def test_a_mixed_group_that_gets_0_is_in_a_dead_zone_and_only_an_all_right_one_is_too_easy():
+    # Pass@2 of 4: three right of four leave one wrong, fewer than k = 2.
+    groups = [[True] * n + [False] * (4 - n) for n in range(5)]
+    advantage = shaping.load("configs/passk.yaml", k=2)(torch.tensor(groups).float())
+    metrics = step_metrics(torch.tensor(groups), advantage)
+    shares = {name: metrics[f"design/{name}"] for name in ("all_wrong", "dead_zone", "too_easy", "effective")}
+    assert shares == {"all_wrong": 1 / 5, "dead_zone": 1 / 5, "too_easy": 1 / 5, "effective": 2 / 5}
+
+
+def test_of_answers_that_are_left_out_nothing_is_known():
+    # Both that are there are right; the group has nothing to learn, and is in no dead zone.
+    correct, there = torch.tensor([[True, True, False, False]]), torch.tensor([[True, True, False, False]])
+    metrics = step_metrics(correct, torch.zeros(1, 4), there)
+    assert (metrics["design/too_easy"], metrics["design/dead_zone"]) == (1, 0)
 
 
 def test_an_all_wrong_group_that_a_design_pushes_down_is_one_that_trains():

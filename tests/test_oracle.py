@@ -157,8 +157,9 @@ def test_batch_metrics_are_the_numbers_worked_by_hand():
     metrics = oracle.batch_metrics(correct, advantage)
     assert list(metrics)[:4] == ["pass1", "pass2", "pass4", "pass6"]
     half, quarter = Fraction(1, 2), Fraction(1, 4)
+    kinds = ("all_wrong", "too_easy", "dead_zone", "effective")
     assert [metrics[f"pass{k}"] for k in (1, 2, 4, 6)] == [half, Fraction(7, 12), Fraction(2, 3), 3 * quarter]
-    assert [metrics[kind] for kind in ("all_wrong", "too_easy", "effective")] == [quarter, half, quarter]
+    assert [metrics[kind] for kind in kinds] == [quarter] * 4
     assert [float(metrics[k]) for k in ("abs_correct", "abs_wrong", "abs_max")] == pytest.approx(
         [2**0.5 / 12, 2**0.5 / 12, 2**0.5], rel=1e-15
     )
@@ -171,9 +172,10 @@ def test_batch_metrics_of_one_kind_of_answer_only_have_zero_for_the_other():
         "pass2",
         "all_wrong",
         "too_easy",
+        "dead_zone",
         "effective",
         "abs_correct",
         "abs_wrong",
         "abs_max",
     ]
-    assert list(metrics.values()) == [0, 0, 1, 0, 1, 0, 2, 3]  # all wrong, and trained on
+    assert list(metrics.values()) == [0, 0, 1, 0, 0, 1, 0, 2, 3]  # all wrong, and trained on

@@ -19,6 +19,7 @@ METHODS = (
     (RemoteExperienceMaker, "compute_advantages_and_returns"),
     (RemoteExperienceMaker, "split_rollout_samples"),
     (SamplesGenerator, "_process_response_into_experience"),
+    (SamplesGenerator, "_generate_vllm"),
     (BasePPOTrainer, "__init__"),
     (BasePPOTrainer, "train_step"),
     (BasePPOTrainer, "init_checkpoint_states"),

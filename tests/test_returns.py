@@ -1,152 +1,195 @@
-"""One number an answer spread over its tokens: against OpenRLHF's own loop, and against exact sums."""
+"""What a reward function returns: a number in any form is taken, None is a missing one, anything else ends the run.
 
-import pickle
-import random
-from fractions import Fraction
-from types import SimpleNamespace
+Answers R, L, U and D of two mazes; R is right, L and U are wrong, and the reward function does something with D.
+"""
+
+import http.server
+import json
+import threading
 
 import pytest
-import torch
-from test_hook import CONFIGS, arguments, batch, installed, maker  # noqa: F401
+from one_step import MAZES, Step, agent, installed, rewarded
 
-from passk_rlhf.cpu import replacements
-from passk_rlhf.returns import token_returns
+from shaping import RewardError
 
-replacements.register()
-
-from openrlhf.models.utils import compute_reward  # noqa: E402
-from openrlhf.trainer.ppo_utils.experience_maker import RemoteExperienceMaker  # noqa: E402
+KEPT = "advantage: (correct - p + r - mean(r)) / 2"
+DROPPED = f"on_missing: drop\n{KEPT}"
+QUARTERS = [0.75, -0.25, -0.25, -0.25] * 2
 
 
-def openrlhf(advantage_B, kl_BT, mask_BT, kl_coefficient):
-    """OpenRLHF's returns, and what it logs as `return`."""
-    reward_BT = compute_reward(advantage_B, kl_coefficient, kl_BT, action_mask=mask_BT)
-    return RemoteExperienceMaker.get_cumulative_returns(None, reward_BT, mask_BT, 1.0), reward_BT.sum(-1)
+@pytest.fixture(autouse=True)
+def worker(monkeypatch):
+    with installed(monkeypatch):
+        yield
 
 
-def answers(rng, B=6, T=17):
-    """Random advantages and masks: holes as between two turns, an answer up to the end, one without any token."""
-    mask_BT = torch.tensor([[rng.random() < 0.6 for _ in range(T)] for _ in range(B)])
-    mask_BT[0], mask_BT[1, -3:], mask_BT[2, -1], mask_BT[3, :-1] = False, False, True, False
-    return torch.tensor([rng.choice([-1.75, 0.1, 3.3e-5, -0.0, 1e20]) for _ in range(B)]), mask_BT
+# ── Taken: one number ───────────────────────────────────────────────────────
+
+TAKEN = [
+    "{'rewards': [0.0], 'scores': [0.0]}",
+    "{'rewards': (0,), 'scores': [[0]]}",
+    "{'rewards': torch.tensor(0.0), 'scores': torch.tensor([[0.0]])}",
+    "{'rewards': torch.tensor([0], dtype=torch.bfloat16, requires_grad=False), 'scores': None}",
+    "{'rewards': np.float32(0), 'scores': np.bool_(False)}",
+    "{'rewards': np.array([0.0]), 'scores': np.int64(0)}",
+    "{'rewards': False, 'scores': False}",
+    "{'rewards': 0}",
+    "{'rewards': fractions.Fraction(0), 'scores': 0.0, 'extra_logs': None}",
+    "[{'rewards': 0.0, 'scores': 0.0}]",
+    "{'rewards': 0.0, 'extra_logs': {'moves': [1]}}",
+    "{'rewards': 0.0, 'extra_logs': [{'moves': np.array(1)}]}",
+]
 
 
-def bits(tensor):
-    return tensor.view({2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()])
+@pytest.mark.parametrize("returned", TAKEN)
+@pytest.mark.parametrize("design", [KEPT, DROPPED])
+def test_what_means_one_number_is_that_number_among_answers_that_return_floats(returned, design, tmp_path):
+    step = rewarded(design, tmp_path, f"return {returned}")
+    assert step.advantages() == QUARTERS
+    for sample in step.samples:
+        assert sample.rewards.shape == sample.scores.shape == sample.info["reward"].shape == (1,)
+        assert str(sample.rewards.dtype) == str(sample.scores.dtype) == "torch.float32"
+    assert step.logged("reward") == 0.25 and step.logged("moves") == 1
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize(("kl", "coefficient"), [(0.0, 0.0), (0.0, 0.2), (0.7, 0.0), (0.7, -1.0)])
-def test_without_a_penalty_the_returns_have_openrlhfs_own_bits(dtype, kl, coefficient):
-    rng = random.Random(f"{dtype} {kl} {coefficient}")
-    for _ in range(20):
-        advantage_B, mask_BT = answers(rng)
-        kl_BT = torch.full(mask_BT.shape, kl, dtype=dtype)
-        for mask in (mask_BT, mask_BT.long()):
-            ours, theirs = (
-                token_returns(advantage_B, kl_BT, mask, coefficient),
-                openrlhf(advantage_B, kl_BT, mask, coefficient),
-            )
-            for a, b in zip(ours, theirs, strict=True):
-                assert a.dtype == b.dtype and torch.equal(bits(a), bits(b))
+@pytest.mark.parametrize("number", ["[0.5]", "np.float64(0.5)", "torch.tensor([0.5])", "fractions.Fraction(1, 2)"])
+def test_the_number_is_the_one_that_was_returned(number, tmp_path):
+    step = rewarded("advantage: r", tmp_path, f"return {{'rewards': {number}, 'scores': True}}")
+    assert step.advantages() == [1, 0, 0, 0.5] * 2
 
 
-def test_with_a_penalty_a_return_is_the_float32_nearest_to_the_exact_sum():
-    # OpenRLHF's rewards, whole 4096ths below 1024, are exact in float32, their sums in float64: one rounding is left.
-    rng = random.Random(2)
-    advantage_B, mask_BT = torch.tensor([0.125, -1.75, 1000, 3.0]), torch.rand(4, 300) < 0.7
-    mask_BT[3] = False
-    kl_BT = torch.tensor([[rng.randint(0, 2**14) / 1024 for _ in range(300)] for _ in range(4)])
-    found_BT, sum_B = token_returns(advantage_B, kl_BT, mask_BT, 0.25)
-    for b in range(4):
-        tokens = [t for t in range(300) if mask_BT[b, t]]
-        left = Fraction(0)
-        for t in reversed(range(300)):
-            left += Fraction(advantage_B[b].item()) if tokens and t == tokens[-1] else 0
-            left -= Fraction(kl_BT[b, t].item()) / 4 if mask_BT[b, t] else 0
-            assert found_BT[b, t].item() == torch.tensor(float(left)).item(), (b, t)
-        assert sum_B[b].item() == pytest.approx(advantage_B[b].item() - kl_BT[b].double().sum().item() / 4, rel=1e-6)
-    assert found_BT[0, 0] < -100  # not a test that zeros would pass
+def test_none_beside_lists_of_one_leaves_three_of_four(tmp_path):
+    body = "return None if 'D' in answer else {'rewards': [float('R' in answer)], 'scores': [float('R' in answer)]}"
+    step = rewarded(DROPPED, tmp_path, body, answer="RLUD")
+    assert step.advantages() == pytest.approx([2 / 3, -1 / 3, -1 / 3, 0] * 2)
+    assert step.maker.passk_rlhf_metrics["design/dropped"] == 0.25
 
 
-def test_with_a_penalty_the_returns_are_openrlhfs_to_rounding():
-    rng = random.Random(3)
-    for _ in range(20):
-        advantage_B, mask_BT = answers(rng)
-        advantage_B = advantage_B.clamp(max=5)
-        kl_BT = torch.tensor([[rng.uniform(-0.1, 0.5) for _ in range(17)] for _ in range(6)])
-        ours, theirs = token_returns(advantage_B, kl_BT, mask_BT, 0.3), openrlhf(advantage_B, kl_BT, mask_BT, 0.3)
-        for a, b in zip(ours, theirs, strict=True):
-            torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+# ── Coroutines ──────────────────────────────────────────────────────────────
 
 
-def test_what_stands_where_there_is_no_token_costs_nothing():
-    mask_BT = torch.tensor([[True, False, True, False]])
-    kl_BT = torch.tensor([[0.5, torch.nan, 0.25, torch.inf]])
-    found_BT, _ = token_returns(torch.tensor([1.0]), kl_BT, mask_BT, 1.0)
-    assert found_BT.tolist() == [[0.25, 0.75, 0.75, 0]]
+def test_a_coroutine_function_is_awaited(tmp_path):
+    body = "await asyncio.sleep(0.01); return {'rewards': [0.0], 'scores': 0.0}"
+    assert rewarded(KEPT, tmp_path, body, "async def").advantages() == QUARTERS
 
 
-def test_answers_of_no_token_at_all_are_no_error():
-    for kl in (0.0, 0.5):
-        found_BT, sum_B = token_returns(torch.tensor([2.0]), torch.full((1, 3), kl), torch.zeros(1, 3), 1.0)
-        assert found_BT.tolist() == [[0, 0, 0]] and sum_B.tolist() == [2 - 3 * kl]
-    found_BT, sum_B = token_returns(torch.tensor([2.0]), torch.zeros(1, 0), torch.zeros(1, 0), 1.0)
-    assert found_BT.shape == (1, 0) and sum_B.tolist() == [2]
+# ── Named: no number, or several ────────────────────────────────────────────
+
+MALFORMED = {
+    "torch.tensor([1.0])": "reward_func returned a Tensor of shape (1,) at prompt",
+    "[1.0]": "reward_func returned a list of 1 at prompt",
+    "1.0": "reward_func returned a float at prompt",
+    "True": "reward_func returned a bool at prompt",
+    "np.array([0.0])": "reward_func returned an ndarray of shape (1,) at prompt",
+    "(1.0, 1.0)": "reward_func returned a tuple of 2 at prompt",
+    "'1.0'": "reward_func returned the text '1.0' at prompt",
+    "[{'rewards': 1.0}, {'rewards': 0.0}]": "reward_func returned a list of 2 at prompt",
+    "{'reward': 1}": "reward_func returned a dict with 'reward' and without 'rewards' at prompt",
+    "{'score': 1, 'scores': 1}": "reward_func returned a dict with 'score' and without 'rewards' at prompt",
+    "{'rewards': '1.0'}": "reward_func returned the text '1.0' as 'rewards', where one number is needed at prompt",
+    "{'rewards': decimal.Decimal(1)}": "reward_func returned a Decimal as 'rewards'",
+    "{'rewards': [1.0, 0.0]}": "reward_func returned a list of 2 as 'rewards'",
+    "{'rewards': []}": "reward_func returned a list of 0 as 'rewards'",
+    "{'rewards': torch.tensor([1.0, 0.0])}": "reward_func returned a Tensor of shape (2,) as 'rewards'",
+    "{'rewards': {'value': 1}}": "reward_func returned a dict with 'value' as 'rewards'",
+    "{'rewards': 1j}": "reward_func returned a complex as 'rewards'",
+    "{'rewards': asyncio.sleep(0)}": "reward_func returned a coroutine as 'rewards'",
+    "{'rewards': 1.0, 'scores': 'right'}": "reward_func returned the text 'right' as 'scores'",
+    "{'rewards': 1.0, 'scores': np.zeros((2, 1))}": "reward_func returned an ndarray of shape (2, 1) as 'scores'",
+    "(each for each in [1.0])": "reward_func returned a generator at prompt",
+    "{'rewards': 1.0, 'extra_logs': {'moves': torch.tensor([1.0, 2.0])}}": "of shape (2,) in 'extra_logs' as 'moves'",
+    "{'rewards': 1.0, 'extra_logs': {'moves': [1, 2]}}": "a list of 2 in 'extra_logs' as 'moves'",
+    "{'rewards': 1.0, 'extra_logs': {'why': 'no path'}}": "the text 'no path' in 'extra_logs' as 'why'",
+    "{'rewards': 1.0, 'extra_logs': {1: 2}}": "an int as a name in 'extra_logs'",
+    "{'rewards': 1.0, 'extra_logs': 6}": "an int as 'extra_logs', where a dict of numbers is needed",
+}
 
 
-# ── In the hook ─────────────────────────────────────────────────────────────
+@pytest.mark.parametrize("returned", MALFORMED)
+@pytest.mark.parametrize("design", [KEPT, DROPPED])
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_what_is_no_number_ends_the_run_with_its_type_prompt_answer_and_what_to_return(returned, design, tmp_path):
+    with pytest.raises(RewardError) as error:
+        rewarded(design, tmp_path, f"return {returned}")
+    said = str(error.value)
+    assert MALFORMED[returned] in said
+    assert f"at prompt '{MAZES[0]}'; return {{'rewards': number, 'scores': number}}" in said
+    assert "answer: 'D'" in said and "on_missing: drop too" in said
 
 
-@pytest.mark.parametrize("coefficient", [0.0, 0.25])
-def test_advantages_and_returns_of_a_step_are_two_tensors_of_the_same_numbers(coefficient):
-    for experience in maker(arguments("design", CONFIGS["rloo"]), coefficient).compute_advantages_and_returns(
-        batch([1, 0, 0, 0], kl=0.5)
+def test_what_is_malformed_also_ends_an_evaluation_and_a_filtered_step(tmp_path):
+    with pytest.raises(RewardError, match="returned a list of 1 at prompt"):
+        rewarded(DROPPED, tmp_path, "return [0.0]", filtering=True)
+
+
+# ── A reward server ─────────────────────────────────────────────────────────
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = asked["query"][0][len(asked["prompts"][0]) :]
+        body = json.dumps(self.server.give("R" in answer, "D" in answer)).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def serve():
+    """A server that answers with give(R is in the answer, D is in the answer)."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def url(give):
+        server.give = give
+        return agent.SingleTurnAgentExecutor(f"http://127.0.0.1:{server.server_port}")
+
+    yield url
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda right, _: {"rewards": [float(right)], "scores": [float(right)], "extra_logs": {"moves": [1.0]}},
+        lambda right, _: [{"rewards": right}],
+        lambda right, bad: {"rewards": [0], "scores": None} if bad else {"rewards": float(right)},
+    ],
+)
+def test_a_server_may_answer_with_lists_of_one_and_with_truth_values(give, serve):
+    assert Step(KEPT, serve(give)).advantages() == QUARTERS
+
+
+@pytest.mark.parametrize("nothing", [None, [None], {"rewards": None}, {"rewards": [None], "scores": [None]}])
+def test_a_server_that_has_no_reward_for_an_answer_leaves_it_out(nothing, serve):
+    def give(right, bad):
+        return nothing if bad else {"rewards": [float(right)], "scores": [float(right)]}
+
+    assert Step(DROPPED, serve(give)).advantages() == pytest.approx([2 / 3, -1 / 3, -1 / 3, 0] * 2)
+    with pytest.raises(
+        RewardError, match=r"no reward \(None\) at prompt 0, answer 3, and for 2 of 8(.|\n)*the reward server"
     ):
-        assert torch.equal(experience.advantages, experience.returns) and experience.advantages.any()
-        experience.advantages.zero_()  # what a loss may do to one
-        assert experience.returns.any() and experience.kl is None
+        Step(KEPT, serve(give)).advantages()
 
 
-def test_a_designs_experiences_are_as_openrlhf_makes_them_in_every_field_that_both_have():
-    # rloo of 1, 0, 0, 0: 1 and three times -1/3, by OpenRLHF and by the design of that name.
-    theirs = maker(arguments("rloo"), 0.25).compute_advantages_and_returns(batch([1, 0, 0, 0], kl=0.5))
-    ours = maker(arguments("design", CONFIGS["rloo"]), 0.25).compute_advantages_and_returns(batch([1, 0, 0, 0], kl=0.5))
-    for a, b in zip(ours, theirs, strict=True):
-        assert a.info.keys() == b.info.keys()
-        for name in b.info:
-            torch.testing.assert_close(a.info[name], b.info[name])
-        for name in ("advantages", "returns", "rewards"):
-            torch.testing.assert_close(getattr(a, name), getattr(b, name))
-
-
-@pytest.mark.parametrize("design", ["rloo", "passk"])
-def test_what_ray_sends_of_an_experience_does_not_grow_with_the_batch(design):
-    def sent(groups):
-        experiences = batch([1, 0, 0, 0] * groups, cut=4)
-        trainer = maker(arguments("design", CONFIGS[design].replace("default: 4", "default: 2")))
-        return len(pickle.dumps(trainer.compute_advantages_and_returns(experiences)[0]))
-
-    # A view would bring its whole batch along: 4 bytes for each of 1,020 answers more.
-    assert sent(256) <= sent(1) + 16
-
-
-def test_the_metrics_of_a_step_are_logged_by_the_trainer_without_the_actors():
-    from passk_rlhf import trainer
-
-    args = arguments("design", CONFIGS["rloo"])
-    args.algo.dynamic_filtering_enable, args.actor = False, SimpleNamespace(num_nodes=1, num_gpus_per_node=1)
-    args.rollout.micro_batch_size, args.rollout.batch_size = 1, 1
-    args.train = SimpleNamespace(dynamic_batch_enable=False, micro_batch_size=1, batch_size=4)
-    args.ds = SimpleNamespace(ring_attn_size=1, tensor_parallel_size=1)
-    this = SimpleNamespace(experience_maker=maker(args), args=args)
-
-    def one_step(self, samples, step):
-        self.experience_maker.compute_advantages_and_returns(samples)
-        return {"reward": 0.25}, step + 1
-
-    status, step = trainer.train_step(one_step, this, batch([1, 0, 0, 0], cut=1), 6)
-    assert step == 7 and status["reward"] == 0.25
-    assert status["rollout/pass1"] == 0.25 and status["rollout/pass2"] == 0.5 and status["design/effective"] == 1
-    status, _ = trainer.train_step(lambda self, samples, step: ({}, step + 1), this, batch([1, 0, 0, 0], cut=1), 7)
-    assert status == {}  # nothing of the step before
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        ([1.0], "a list of 1"),
+        (1.0, "a float"),
+        ({"rewards": [1.0, 0.0]}, "a list of 2 as 'rewards'"),
+        ({"error": "overloaded"}, "a dict with 'error' and without 'rewards'"),
+        ({"rewards": ["1"]}, "the text '1' as 'rewards'"),
+    ],
+)
+def test_a_server_whose_answer_cannot_be_read_ends_the_run_in_words(given, what, serve):
+    with pytest.raises(RewardError) as error:
+        Step(DROPPED, serve(lambda right, bad: given))
+    assert f"the reward server returned {what}" in str(error.value) and f"at prompt '{MAZES[0]}'" in str(error.value)

@@ -87,7 +87,8 @@ def test_every_design_is_right_to_five_digits_wherever_rewards_lie_and_however_f
                 assert (off_by(found, expected) <= FIVE_DIGITS).all(), (offset, scale, N, seed, found, expected)
                 groups += len(found)
                 said_something += expected.any(-1).sum().item()
-    assert groups > 300 and said_something > 30, (groups, said_something)
+    ends = any(not each.is_list for each in made.rewards)  # it refuses most of these rewards
+    assert groups > (40 if ends else 300) and said_something > 30, (groups, said_something)
 
 
 def test_bnpo_of_rates_between_four_and_six_tenths_is_at_most_a_twentieth():

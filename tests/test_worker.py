@@ -31,7 +31,8 @@ def test_a_gpu_worker_of_a_run_without_a_design_gets_nothing():
 
 
 def test_a_gpu_worker_of_a_design_waits_for_the_trainer_and_loads_nothing_of_the_cpu_host():
-    hooked = ["openrlhf.trainer.ppo_trainer", "openrlhf.trainer.ray.ppo_actor", "openrlhf.utils.agent"]
+    hooked = ["openrlhf.trainer.ppo_trainer", "openrlhf.trainer.ray.launcher", "openrlhf.trainer.ray.ppo_actor"]
+    hooked += ["openrlhf.trainer.ray.vllm_engine", "openrlhf.utils.agent", "vllm.utils.network_utils"]
     assert run_setup(PASSK_RLHF_PATCH="1") == {"heavy": [], "cpu": False, "hooked": hooked}
 
 

@@ -24,6 +24,7 @@ from shaping.compiled.lower import (
     verdict_function,
 )
 from shaping.compiled.pieces import in_pieces
+from shaping.compiled.reward_range import within
 from shaping.compiled.tokens import token_inputs
 from shaping.compiled.width import dtype_of
 from shaping.design import Design, Moment
@@ -52,6 +53,9 @@ def evaluated(
     what, score_PN = ("reward", reward_PN) if score_PN is None else ("score", score_PN)
     if design.drop_missing:
         present_PN = present(design, reward_PN, score_PN, signal_PN, moment)
+    if design.rewards:
+        _refuse_out_of_range(design, reward_PN, what, score_PN, present_PN)
+    if design.drop_missing:
         same, reward_PN = score_PN is reward_PN, torch.where(present_PN, reward_PN, 0)
         score_PN = reward_PN if same else torch.where(present_PN, score_PN, 0)
         signal_PN = {name: torch.where(present_PN, signal_PN[name], 0) for name in design.inputs}
@@ -246,11 +250,35 @@ def _refuse_unusable(
             _refuse(design, name, signal_PN[name], signal_PN[name].isfinite(), "is not a finite number", finite)
 
 
+def _refuse_out_of_range(
+    design: Design, reward_PN: Tensor, what: str, score_PN: Tensor, present_PN: Tensor | None
+) -> None:
+    """Raise the RewardError of the first number that the design's `rewards:` excludes; `what` scores are called.
+
+    What is no finite number is left to others, and so are answers that are left out.
+    """
+    judged = design.counts and not design.graded  # then a score that is neither 0 nor 1 is told as that
+    for each in design.rewards:
+        given = {"score": (what, score_PN), "r": ("reward", reward_PN)}
+        columns = [given[name] for name in design.looked_at(each) if not (name == "score" and judged and each.is_list)]
+        if len(columns) == 2 and score_PN is reward_PN:
+            columns = columns[:1]
+        for kind, values_PN in columns:
+            fine_PN = within(each, values_PN, design.constants(None))
+            if fine_PN is None:
+                continue
+            fine_PN |= ~values_PN.isfinite() if present_PN is None else ~present_PN
+            if not fine_PN.all():
+                says = f"is outside of `rewards: {each.shown(design.constants(None))}`"
+                hint = f"The design says so at {each.span}. Return such rewards, or train on a design for others."
+                _refuse(design, kind, values_PN, fine_PN, says, hint)
+
+
 def _refuse(design: Design, kind: str, values_PN: Tensor, fine_PN: Tensor, what: str, hint: str) -> None:
     prompt, answer = (~fine_PN).nonzero()[0].tolist()
     value = values_PN[prompt, answer].item()
     error = RewardError(f"design {design.name!r}: {kind} {value} at prompt {prompt}, answer {answer} {what}.\n{hint}")
-    error.prompt = prompt
+    error.prompt, error.answer, error.kind = prompt, answer, kind
     raise error
 
 

@@ -72,7 +72,16 @@ def beyond_verdicts(design: Design) -> str:
         return "it draws at random"
     if design.reads_batch:
         return "it looks at other groups"
-    return "" if design.tabulated else reads_other_scores(design)  # where counts decide, any score may be correct
+    if design.tabulated:  # where counts decide, any score may be correct
+        return ""
+    return reads_other_scores(design) or _is_for_other_rewards(design)
+
+
+def _is_for_other_rewards(design: Design) -> str:
+    """For which rewards it is, in words, if not for groups of 0 and 1; else ''."""
+    names = design.constants(None)
+    excludes = [each for each in design.rewards if not all(each.holds(Fraction(value), names) for value in (0, 1))]
+    return f"it is for rewards {' and '.join(each.shown(names) for each in excludes)}" if excludes else ""
 
 
 def reads_other_scores(design: Design) -> str:

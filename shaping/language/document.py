@@ -35,6 +35,11 @@ UNSEEN = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
 )  # what a terminal acts on, or no file can hold
 
+# YAML takes `> 0` for the beginning of folded text. After `rewards:` it is a comparison; while YAML reads, another
+# character stands for it.
+MORE = re.compile(r"""(?<=rewards)(["']?:[ \t]+)>(?=[ \t]*=?[ \t]*[-.]?\w)""")
+STANDS_FOR_MORE = "\ue000"
+
 
 @dataclass(frozen=True, eq=False)
 class Scalar:
@@ -200,7 +205,8 @@ def _tokens(source: Source) -> list[yaml.Token]:
     found = []
     scalars = depth = 0
     started = False
-    for token in yaml.scan(source.text, Loader=yaml.BaseLoader):
+    text = source.text if STANDS_FOR_MORE in source.text else MORE.sub(rf"\g<1>{STANDS_FOR_MORE}", source.text)
+    for token in yaml.scan(text, Loader=yaml.BaseLoader):
         found.append(token)
         span = source.span(token.start_mark.index, token.end_mark.index)
         match token:
@@ -262,16 +268,17 @@ def _scalar(node: yaml.ScalarNode, source: Source) -> Scalar:
     at = node.start_mark.index
     if node.style in ("|", ">"):  # the text begins on the line after the indicator and its comment
         at = max(source.text.find("\n", at), at)
+    value = node.value if STANDS_FOR_MORE in source.text else node.value.replace(STANDS_FOR_MORE, ">")
     offsets = []
-    for character in node.value:
+    for character in value:
         if not character.isspace():
             found = source.text.find(character, at, node.end_mark.index)
             at = found if found >= 0 else at
         offsets.append(min(at, node.end_mark.index))
         at += 1
     offsets.append(offsets[-1] + 1 if offsets else node.start_mark.index)
-    scalar = Scalar(node.value, source, tuple(offsets))
-    if unseen := UNSEEN.search(node.value):
+    scalar = Scalar(value, source, tuple(offsets))
+    if unseen := UNSEEN.search(value):
         message = f"character {unseen.group()!r} is written so that it cannot be seen"
         raise DesignError(located(scalar.place(*unseen.span()), message, "leave it out"))
     return scalar

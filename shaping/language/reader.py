@@ -23,6 +23,7 @@ from shaping.language.document import Mapping, Scalar, Value
 from shaping.language.expression import MAX_DEPTH, parse
 from shaping.language.nodes import Apply, Choose, Draws, Name, Named, Node, Number, Reduce, signal, walk
 from shaping.language.params import Bound, Param, fresh_name
+from shaping.language.rewards import Rewards, all_rewards, read_rewards, refuse_rewards
 from shaping.language.use import read_used
 from shaping.language.vocabulary import ANSWER, GROUP, SIGNALS
 
@@ -31,6 +32,7 @@ SECTIONS = (
     "correct",
     "signals",
     "on_missing",
+    "rewards",
     "params",
     "use",
     "let",
@@ -71,6 +73,7 @@ class Sections:
     verdict: Node
     graded: bool
     drop_missing: bool
+    rewards: tuple[Rewards, ...]  # that it is for, its own and those of used designs: each has to hold
     keep: Node | None
     advantage: Node
     token: Node | None
@@ -100,6 +103,7 @@ class Reader:
         self.bounds: list[Bound] = []
         self.edits: list[tuple[Scalar, str]] = []
         self.used: dict[str, Node] = {}
+        self.used_rewards: list[Rewards] = []
         self.draws: Node | None = None
         self.signals = self.attempt(self.own_signals) or {}
         self.given = {name: self.scheduled(params[name], base) for name, base in given.items()}
@@ -126,6 +130,7 @@ class Reader:
         token = self.attempt(lambda: formulas.token(self))
         verdict = self.attempt(lambda: formulas.verdict(self))
         drop_missing = self.attempt(self.drop_missing)
+        rewards = self.attempt(lambda: all_rewards(self, read_rewards(self)))
         if self.errors:
             raise Follows(f"{self.source.path}: {len(self.errors)} mistakes")
         if keep is not None:
@@ -136,6 +141,7 @@ class Reader:
             raise DesignError(located(span, "draws of a fixed size cannot leave answers out", hint))
         if drop_missing:
             _refuse_shares_of_N(root for root in (advantage, token) if root is not None)
+        refuse_rewards(rewards, self.top.get("rewards"), "correct" in self.top.entries, [advantage, token])
         if self.draws is not None and not any(isinstance(node, Draws) for node in walk(advantage)):
             hint = "its result is the name `drawn`: advantage: drawn"
             raise DesignError(located(self.top.entries["draws"][0].span, "nothing reads `draws`", hint))
@@ -147,6 +153,7 @@ class Reader:
             verdict=verdict,
             graded="correct" in self.top.entries,
             drop_missing=drop_missing,
+            rewards=rewards,
             keep=keep,
             advantage=advantage,
             token=token,

@@ -4,6 +4,7 @@
     correct: score >= 1                          which answers count as correct
     signals: {distinct: what it is}              numbers an answer that a reward function returns besides
     on_missing: drop                             leave an answer out of which a number is missing; default: an error
+    rewards: 0 to 1                              which rewards it is for; see rewards.py
     params: {k: {default: 4, range: [1, N]}}     or  k: 4; see params.py
     use: {grpo: grpo.yaml}                       another design's advantage as a name
     let:

@@ -56,13 +56,15 @@ def _advantage(reader: Reader, value: Value) -> Node:
         raise DesignError(located(design.span, f"more than {MAX_USED} used designs in all"))
     params, _ = read_params(top.get("params"), {}, source)
     inner = reader.inside(top, source, params, _given(reader, params, values), chain)
-    advantage = inner.sections().advantage
+    sections = inner.sections()
+    advantage = sections.advantage
     _refuse_what_is_not_passed_on(reader, inner, advantage, design)
     reader.bounds += [
         replace(bound, span=values[bound.name][1].span if bound.name in values else bound.span)
         for bound in inner.bounds
     ]
     reader.signals |= inner.signals
+    reader.used_rewards += sections.rewards
     if isinstance(design, Scalar):
         reader.edits.append((design, flow(top, dict(inner.edits))))
     else:

@@ -35,6 +35,16 @@ class Case:
         alike = self.reward_PN is self.score_PN or self.reward_PN == self.score_PN
         return alike and all(score in (0, 1) for scores in self.score_PN for score in scores)
 
+    def is_for(self, design: Design) -> bool:
+        """Is the design for such rewards: does its `rewards:` have what it looks at?"""
+        names, columns = design.constants(None) | self.params, {"r": self.reward_PN, "score": self.score_PN}
+        return all(
+            rewards.holds(value, names)
+            for rewards in design.rewards
+            for name in design.looked_at(rewards)
+            for value in {value for values in columns[name] for value in values}
+        )
+
     def draws(self, design: Design) -> dict[Draws, list[list[list[int]]]]:
         """Draws of each `draws:` section from each group: the same for designs that draw as many."""
         found: dict[Draws, list[list[list[int]]]] = {}

@@ -19,12 +19,14 @@ from fractions import Fraction
 from math import prod
 from random import Random
 
+from shaping import real
 from shaping.design import Design, Moment
 from shaping.groups.crossings import names, numbers
 from shaping.groups.exact import verdict
 from shaping.groups.rows import in_range, whole_numbers
 from shaping.groups.run_points import moments, places
 from shaping.language.nodes import Node, Reduce, walk
+from shaping.language.rewards import Rewards
 from shaping.language.vocabulary import BATCH
 from shaping.proofs.case import Case
 from shaping.proofs.values import Pool, pools, sizes_written, takes
@@ -70,6 +72,8 @@ class Cases:
     def _pools(self, formulas: Sequence[Node]) -> dict[str, Pool]:
         """What to try for each column; one pool for rewards and scores, where they need not be told apart."""
         found = pools(self.designs, formulas, self.signals)
+        for rewards in self.design.rewards:  # the claims are about what the design is for
+            found |= {name: self._within(found[name], rewards) for name in self.design.looked_at(rewards)}
         if self.verdicts_alone:
             return found | {"score": Pool([Fraction(0), Fraction(1)], [])}
         if self.apart:
@@ -77,6 +81,22 @@ class Cases:
         score, r = found["score"], found["r"]
         joint = Pool(r.usual, list(dict.fromkeys([*score.near, *r.near])), [*score.columns, *r.columns])
         return found | {"score": joint, "r": joint}
+
+    def _within(self, pool: Pool, rewards: Rewards) -> Pool:
+        """What of a pool these rewards have; besides, their ends and what lies between."""
+        names = self.design.constants(None)
+        ends = rewards.ends(names)
+        low, high = (Fraction(real.nearest(end)) if end is not None else None for end in ends)
+        between = rewards.numbers(names) if rewards.values else []
+        if not rewards.values and low is not None and high is not None:
+            between = [low + (high - low) * Fraction(i, 8) for i in range(9)]
+        elif not rewards.values:
+            end, away = (low, 1) if low is not None else (high, -1)
+            between = [end + away * Fraction(step) for step in ("0", "1/8", "1", "7", "1000")]
+        usual = list(dict.fromkeys([*pool.usual, *between]))
+        usual, near = ([value for value in values if rewards.holds(value, names)] for values in (usual, pool.near))
+        columns = [column for column in pool.columns if all(rewards.holds(value, names) for value in column)]
+        return Pool(usual, near, columns)
 
     def _batches(self, formulas: Sequence[Node]) -> tuple[list[int], list[int]]:
         """How many groups a batch has; and numbers of them that a formula compares P with, and both sides of them."""
@@ -145,6 +165,9 @@ class Cases:
     def _two_scores(self) -> tuple[Fraction, Fraction]:
         """Of a wrong and of a correct answer by the design's own `correct:`; 0 and 1 where it takes them so."""
         scores = [Fraction(0), Fraction(1), *self.pools["score"].all]
+        names = self.design.constants(None)
+        fine = [score for score in scores if all(each.holds(score, names) for each in self.design.rewards)]
+        scores = fine if len(fine) > 1 else scores
         by = {verdict(self.design, score): score for score in reversed(scores)}
         return by.get(False, scores[0]), by.get(True, scores[1])
 

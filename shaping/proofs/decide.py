@@ -165,8 +165,15 @@ def _searched(
             text = f"{first}{outcome.groups:,} {'other ' if earlier else ''}{outcome.looked_at('N' in claim.when)}"
             text += ", every whole parameter" if any(p.is_count for p in design.params.values()) else ""
             text += f", at {len(outcome.points)} points of a run" if len(outcome.points) > 1 else ""
+            text += _of_rewards(design)
             found[claim] = Verdict(claim, "searched", text)
     return found
+
+
+def _of_rewards(design: Design) -> str:
+    """The rewards that were tried, where its `rewards:` says which it is for."""
+    told = [each.shown(design.constants(None)) for each in design.rewards if "r" in design.looked_at(each)]
+    return f", rewards {' and '.join(told)}" if told else ""
 
 
 _NOT_TESTED = "not tested, no group could have broken it"
@@ -205,6 +212,11 @@ def _by_verdicts(design: Design, claim: Claim, other: Design | None) -> bool:
 
 def takes_other_rewards(design: Design) -> bool:
     """Are there rewards but 0 and 1 that it reads? Where scores have to be verdicts, length penalties make them."""
+    names = design.constants(None)
+    if any(
+        set(each.numbers(names)) <= {0, 1} and "r" in design.looked_at(each) for each in design.rewards if each.values
+    ):
+        return False  # it is for these alone
     return "r" in design.signals or ("score" in design.signals and (design.graded or not design.counts))
 
 

@@ -98,7 +98,9 @@ def _search(
 
 
 def is_about(claim: Claim, case: Case, design: Design) -> bool:
-    """Is the claim about such rewards? Some are about answers that are right or wrong, and nothing between."""
+    """Is the claim about such rewards? About those that the design is for; some about right and wrong answers alone."""
+    if not case.is_for(design):
+        return False
     if claim.verdicts_alone:
         return case.of_verdicts
     if claim.kind in OF_RIGHT_AND_WRONG:

@@ -127,6 +127,7 @@ sections = {
     "name": st.one_of(st.text(max_size=8), st.sampled_from(WORDS)),
     "correct": st.one_of(st.just("score > 0.5"), scalars),
     "on_missing": st.sampled_from(["drop", "error", "1"]),
+    "rewards": st.one_of(st.sampled_from(["0/1", "0 to 1", ">= 0", "any", "-1/1", "> k", "1 to 0", "0/"]), scalars),
     "signals": _mapping(["a", "b", "length"], st.sampled_from(["words", "[]"])),
     "params": _mapping(["k", "a", "lambda"], param),
     "use": _mapping(["other", "d"], used),

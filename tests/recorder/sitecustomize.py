@@ -33,11 +33,11 @@ if "RECORD_EXPERIENCE" in os.environ:
 
 
 def no_free_port(module):
-    def refused(original, actor, args, kwargs):
+    def refused():
         raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
 
-    wrapt.wrap_function_wrapper(module, "BaseDistributedActor._get_free_port", refused)
+    module.serve = refused
 
 
 if "NO_FREE_PORT" in os.environ:
-    wrapt.register_post_import_hook(no_free_port, "openrlhf.trainer.ray.launcher")
+    wrapt.register_post_import_hook(no_free_port, "passk_rlhf.ports")
