@@ -13,7 +13,8 @@ The experiences are OpenRLHF's, cut by OpenRLHF into micro-batches; one line for
     held       what the experiences hold when the design is done
     beyond     the highest that memory rose above what was there before, in sizes of `returns` (two are the result)
 
-The method and not the formulas, which are `python -m shaping bench`.
+Seconds are the process's own on one thread, whatever else the machine does. Of the formulas alone:
+`python -m shaping bench`.
 """
 
 from __future__ import annotations
@@ -68,9 +69,15 @@ def maker(design: shaping.Design | None, options: argparse.Namespace):
 
     estimator, text = (patch.ESTIMATOR, design.resolved) if design else ("group_norm", None)
     args = SimpleNamespace(
-        algo=SimpleNamespace(advantage=SimpleNamespace(estimator=estimator, design=text, gamma=1.0)),
-        reward=SimpleNamespace(clip_range=(-10, 10), overlong_buffer_len=None, stop_properly_penalty_coef=None),
-        rollout=SimpleNamespace(n_samples_per_prompt=options.group, micro_batch_size=options.micro_batch),
+        algo=SimpleNamespace(advantage=SimpleNamespace(estimator=estimator, design=text, gamma=1.0, dump=options.dump)),
+        reward=SimpleNamespace(
+            clip_range=(-10, 10), overlong_buffer_len=8 if options.overlong else None, overlong_penalty_factor=0.1
+        ),
+        rollout=SimpleNamespace(
+            n_samples_per_prompt=options.group,
+            micro_batch_size=options.micro_batch,
+            max_new_tokens=max(options.tokens),
+        ),
         train=SimpleNamespace(dynamic_batch_enable=False, seed=1),
     )
     tokenizer, control = SimpleNamespace(pad_token_id=0), SimpleNamespace(value=options.kl)
@@ -105,9 +112,9 @@ def held(experiences: list) -> int:
 
 
 def timed(call, *args) -> tuple[float, object]:
-    begin = time.perf_counter()
+    begin = time.process_time()
     result = call(*args)
-    return time.perf_counter() - begin, result
+    return time.process_time() - begin, result
 
 
 def measure(answers: int, tokens: int, design: shaping.Design, options: argparse.Namespace) -> dict[str, float]:
@@ -135,8 +142,11 @@ def main() -> None:
     parser.add_argument("--micro-batch", type=int, default=8, help="--rollout.micro_batch_size")
     parser.add_argument("--design", type=Path, default=Path("configs/passk.yaml"))
     parser.add_argument("--kl", type=float, default=0.0, help="coefficient of a KL penalty in the reward")
+    parser.add_argument("--overlong", action="store_true", help="with OpenRLHF's length penalty")
+    parser.add_argument("--dump", metavar="PATH", help="with --dump-rewards PATH")
     parser.add_argument("--alone", action="store_true", help="without OpenRLHF's own method, which takes long")
     options = parser.parse_args()
+    torch.set_num_threads(1)
     replacements.register()
     patch.install()
     design = shaping.load(options.design)
@@ -145,7 +155,7 @@ def main() -> None:
     once, _ = timed(made.compute_advantages_and_returns, two_groups)
     print(
         f"{design.name}, groups of {options.group}, micro-batches of {options.micro_batch}, KL {options.kl:g}, "
-        f"{torch.get_num_threads()} threads; seconds a step, and once a run {once:.2f} to compile the design\n"
+        f"seconds a step, and once a run {once:.2f} to compile the design\n"
     )
     print(COLUMNS.format("answers", "tokens", "cut", "OpenRLHF", "design", "ratio", "send", "held", "beyond"))
     for answers in options.answers:

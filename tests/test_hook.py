@@ -183,6 +183,19 @@ def test_the_trainer_keeps_the_metrics_of_the_step_as_the_oracle_computes_them()
         assert set(experience.info) == {"reward", "return", "group_reward_std"}
 
 
+def test_graded_scores_that_nobody_judges_have_no_pass_at_k_in_training_either():
+    def names(design, rewards):
+        _, metrics = compute_and_keep(design, batch(rewards))
+        return [name for name in metrics if name.startswith("rollout/pass")]
+
+    every_k = ["rollout/pass1", "rollout/pass2", "rollout/pass4"]
+    plain = "advantage: r - mean(r)"
+    assert names(plain, [1.5, 0, 1, 0.25]) == []
+    assert names(plain, [1, 0, 0, 1]) == names(plain, [1, -1, 0, 1]) == every_k
+    assert names(f"correct: score > 0.5\n{plain}", [1.5, 0, 1, 0.25]) == every_k
+    assert names(f"on_missing: drop\n{plain}", [1, 0, float("nan"), 1]) == every_k
+
+
 # ── What is refused ─────────────────────────────────────────────────────────
 
 

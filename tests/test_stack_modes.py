@@ -51,7 +51,8 @@ RUNS = {
     "sharded": f"{TWO_ACTORS} --ds.zero_stage 3 --ref.num_gpus_per_node 2 --train.colocate_actor_ref"
     " --algo.kl.init_coef 0.1 --algo.kl.use_loss --algo.kl.estimator k3",
     "async": "--train.async_enable --train.async_queue_size 2 --algo.dynamic_filtering_enable"
-    " --train.partial_rollout_enable --rollout.vllm_generate_batch_size 18",
+    " --train.partial_rollout_enable --rollout.vllm_generate_batch_size 18"
+    " --eval.dataset {run}/test.jsonl --eval.steps 1 --eval.n_samples_per_prompt 4 --eval.temperature 1",
     "one machine": "--train.colocate_all --ref.num_gpus_per_node 1 --algo.kl.init_coef 0.2 --algo.kl.estimator k1",
     # The range filters nothing out: of 27 prompts the third step has one, too few answers for two actors to share.
     "last prompts": f"{TWO_ACTORS} --rollout.batch_size 13 --rollout.micro_batch_size 4 --train.batch_size 32"
@@ -147,6 +148,28 @@ def test_two_actors_split_groups_took_three_optimizer_steps_and_evaluated_once(t
     assert len(set(re.findall(r"RolloutRayActor pid=(\d+)", log))) == 2
 
 
+def test_exploration_is_counted_over_the_answers_that_reached_the_actors(trained):
+    run, steps = trained("data parallel")
+    logged = [line for line in metrics(run) if line["kind"] == "train"]
+    for line, batch in zip(logged, steps, strict=True):
+        shares, nats = [], {1: [], 0: []}
+        for group in groups(batch):
+            wrong = [written(sample) for sample in group if not sample["scores"]]
+            shares += [len(set(wrong)) / len(wrong)] if wrong else []
+            for sample in group:
+                logprobs = answer_tokens(sample, "action_log_probs")
+                nats[int(sample["scores"])].append(-math.fsum(logprobs) / len(logprobs))
+        assert line["explore/distinct_wrong"] == pytest.approx(math.fsum(shares) / len(shares), rel=1e-6)
+        assert line["explore/surprisal_correct"] == pytest.approx(math.fsum(nats[1]) / len(nats[1]), rel=1e-5)
+        assert line["explore/surprisal_wrong"] == pytest.approx(math.fsum(nats[0]) / len(nats[0]), rel=1e-5)
+        assert 0 < line["explore/surprisal_correct"] < line["explore/surprisal_wrong"]
+
+
+def written(sample):
+    """The answer's tokens. Place i of the mask is of token i + 1."""
+    return tuple(token for token, mask in zip(sample["sequences"][1:], sample["action_mask"], strict=False) if mask)
+
+
 def test_the_reference_model_was_there(trained):
     run, steps = trained("sharded")
     assert all(len({sample["pid"] for sample in batch}) == 2 for batch in steps)
@@ -172,6 +195,8 @@ def test_groups_without_a_mixed_outcome_were_filtered_before_the_design_saw_them
     run, steps = trained("async")
     assert all(0 < sum(sample["scores"] for sample in group) < N for batch in steps for group in groups(batch))
     assert "active in TrainingActor" in (run / "log").read_text(errors="replace")
+    evaluations = [line for line in metrics(run) if line["kind"] == "eval"]
+    assert evaluations and all("eval_maze_pass2" in line and "eval_maze_reward_max4" in line for line in evaluations)
 
 
 def test_a_step_with_too_few_answers_left_trains_nothing_and_the_run_ends_well(trained):
