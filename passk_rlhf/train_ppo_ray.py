@@ -27,7 +27,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import shaping
-from passk_rlhf import faults, flags, job, patch, placement, resume, reward_time, sharing, watch, worker
+from passk_rlhf import faults, flags, job, no_effect, patch, placement, resume, reward_time, sharing, watch, worker
+from passk_rlhf import wrong_flags as wrong
 from shaping.errors import commanded
 from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
 def _told() -> tuple[type[Exception], ...]:
     """Errors whose message is all that the user needs."""
     told = (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF, LaunchError)
-    told += (resume.ResumeError, sharing.UnevenBatch)
+    told += (resume.ResumeError, sharing.UnevenBatch, no_effect.Contradiction)
     settings = sys.modules.get("passk_rlhf.cpu.settings")
     return (*told, settings.UnsupportedOnCPU) if settings else told
 
@@ -66,6 +67,7 @@ def _told() -> tuple[type[Exception], ...]:
 class Launch:
     def __init__(self, argv: list[str]) -> None:
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        wrong.say_errors_in_a_line(parser, PROGRAM)
         flags.add_flags(parser)
         self.argv = argv
         self.ours, _ = parser.parse_known_args(argv)
@@ -135,6 +137,8 @@ class Launch:
     def settle_device(self) -> None:
         """GPU if there is one here or in the cluster that this job joins; else the CPU, said in one line."""
         address = os.environ.get("RAY_ADDRESS", "")
+        if wrong_address := placement.no_address_of_ray(address):
+            raise LaunchError(f"RAY_ADDRESS={address} {wrong_address}")
         if not address and (begun := placement.begun_here()):
             if not placement.answers(begun):
                 raise LaunchError(
@@ -149,6 +153,8 @@ class Launch:
                 f"RAY_ADDRESS={address}: no Ray answers there. Start one with: ray start --head, or unset RAY_ADDRESS "
                 "to let this job start its own"
             )
+        if placement.speaks_http(address):
+            raise LaunchError(f"RAY_ADDRESS={address} {placement.for_jobs(address)}")
         if self.device != "auto":
             return
         import torch
@@ -166,6 +172,11 @@ class Launch:
         if self.design is not None:
             estimator.choices = [*estimator.choices, patch.ESTIMATOR]
             estimator.default = patch.ESTIMATOR
+        self.defaults = {action.dest: action.default for action in parser._actions}
+        wrong.say_errors_in_a_line(parser, PROGRAM)
+        words = sys.argv[1:] if args is None else args
+        if not {"-h", "--help"} & set(words) and (said := wrong.wrong_flags(words, parser._option_string_actions)):
+            parser.error(said)
         return self.openrlhf["parse"](parser, args, namespace)
 
     def prepare(self, flat: argparse.Namespace) -> SimpleNamespace:
@@ -177,6 +188,8 @@ class Launch:
         goes_on = args.ckpt.load_enable  # as asked; there may be nothing to go on from
         if self.design is not None:
             self.prepare_design(args, goes_on)
+            for line in no_effect.without_effect(no_effect.changed(vars(flat), self.defaults), args):
+                say(line)
         self.prepare_checkpoint(args)
         if not os.environ.get("RAY_ADDRESS"):  # else they lie where the trainer runs, and it will say the same
             check_folders(args)
