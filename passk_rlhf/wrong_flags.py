@@ -43,7 +43,7 @@ def wrong_flags(words: Iterable[str], known: Mapping[str, object]) -> str | None
     lines = _old_names(old, known) if old else []
     if mistyped := [flag for flag in unknown if flag not in old]:
         hints = [f"nearest to {flag}: {', '.join(near)}" for flag in mistyped if (near := nearest(flag, known))]
-        lines += _wrapped("; ".join([f"unrecognized arguments: {' '.join(mistyped)}", *hints]))
+        lines.append("; ".join([f"unrecognized arguments: {' '.join(mistyped)}", *hints]))
     return "\n".join(lines) or None
 
 
