@@ -27,6 +27,7 @@ class Old:
       values: how many it takes; None: any number.
       since, until: the first and the last release that knew it.
       why: of a flag that is gone, or of a change in what it means.
+      elsewhere: what other releases of now call it.
     """
 
     now: tuple[str, ...]
@@ -34,13 +35,14 @@ class Old:
     since: str
     until: str
     why: str = ""
+    elsewhere: str = ""
 
 
 OLD: dict[str, Old] = {}
 
 
-def _row(old: str, now: str, values: int | None = 1, since: str = "0.3.6", until: str = LATEST, why: str = "") -> None:
-    OLD[old] = Old(tuple(now.split(" and ")) if now else (), values, since, until, why)
+def _row(old: str, now: str, values: int | None = 1, since: str = "0.3.6", until: str = LATEST, **more: str) -> None:
+    OLD[old] = Old(tuple(now.split(" and ")) if now else (), values, since, until, **more)
 
 
 SWITCH = 0  # values of a flag that is only there or not
@@ -154,10 +156,10 @@ _row("--entropy_loss_coef", "--actor.entropy_coef", 1, "0.7.2")
 _row("--dynamic_filtering", "--algo.dynamic_filtering_enable", SWITCH, "0.8.1")
 _row("--dynamic_filtering_reward_range", "--algo.dynamic_filtering_range", 2, "0.8.1")
 _LEVEL, _MODE = "--algo.advantage.is_correction_level", "--algo.advantage.is_correction_mode"
-_IN_ALL = "in OpenRLHF 0.10.2 to 0.11.1: --algo.advantage.is_correction_enable and .is_correction_type"
-_row("--enable_vllm_is_correction", f"{_LEVEL} token and {_MODE} clip", SWITCH, "0.8.9", why=_IN_ALL)
-_row("--use_icepop", f"{_LEVEL} token and {_MODE} mask", SWITCH, "0.9.1", "0.9.2", _IN_ALL)
-_row("--vllm_is_correction_type", f"{_LEVEL} and {_MODE}", 1, "0.9.3", why=_IN_ALL)
+_BEFORE = "in OpenRLHF 0.10.2 to 0.11.1: --algo.advantage.is_correction_enable and .is_correction_type"
+_row("--enable_vllm_is_correction", f"{_LEVEL} token and {_MODE} clip", SWITCH, "0.8.9", elsewhere=_BEFORE)
+_row("--use_icepop", f"{_LEVEL} token and {_MODE} mask", SWITCH, "0.9.1", "0.9.2", elsewhere=_BEFORE)
+_row("--vllm_is_correction_type", f"{_LEVEL} and {_MODE}", 1, "0.9.3", elsewhere=_BEFORE)
 _row("--vllm_is_truncated_threshold", "--algo.advantage.is_correction_threshold", None, "0.8.9")
 _row("--algo.advantage.is_correction_enable", f"{_LEVEL} token and {_MODE} clip", SWITCH, "0.10.2", "0.11.1")
 _row("--algo.advantage.is_correction_type", f"{_LEVEL} and {_MODE}", 1, "0.10.2", "0.11.1")
@@ -216,7 +218,7 @@ _row("--ptx_coef", "", 1, why=_NO_PRETRAINING)
 _row("--pretrain_data", "", 1, until="0.7.0", why=_NO_PRETRAINING)
 _row("--pretrain_data_probs", "", 1, until="0.7.0", why=_NO_PRETRAINING)
 _row("--pretrain_split", "", 1, until="0.7.0", why=_NO_PRETRAINING)
-_row("--torch_compile", "", SWITCH, "0.6.2", "0.7.0", "removed in 0.7.1; the nearest is --ds.deepcompile")
+_row("--torch_compile", "", SWITCH, "0.6.2", "0.7.0", why="removed in 0.7.1; the nearest is --ds.deepcompile")
 _row(
     "--disable_trace_cache", "", SWITCH, until="0.5.4", why="a setting of DeepSpeed ZeRO-3 that OpenRLHF no longer has"
 )

@@ -75,6 +75,52 @@ def answers(address: str) -> bool:
     return True
 
 
+def no_address_of_ray(address: str) -> str | None:
+    """Why RAY_ADDRESS cannot be one; None if it can. Ray itself ends in an assertion, or tries for minutes.
+
+    >>> no_address_of_ray("10.0.0.7")
+    'has no port: write HOST:PORT, for example 10.0.0.7:6379'
+    """
+    if re.match(r"https?://", address):
+        return for_jobs(address)
+    if address in ("", "auto", "local") or "://" in address:
+        return None
+    host, colon, port = address.rpartition(":")
+    if not colon:
+        return f"has no port: write HOST:PORT, for example {address}:6379"
+    if not re.fullmatch(r"\d{1,5}", port) or not 0 < int(port) < 1 << 16:
+        return f"has no port: {port[:20]!r} is none; write HOST:PORT, for example {host}:6379"
+    return None
+
+
+def for_jobs(address: str) -> str:
+    """What to do with the address of Ray's dashboard, which takes jobs."""
+    host = re.sub(r"^https?://|:\d+/*$|/+$", "", address) or "HOST"
+    url = address if "://" in address else f"http://{address}"
+    return (
+        "is where `ray job submit` sends jobs, and not where Ray is: "
+        f"set RAY_ADDRESS={host}:6379 or ray://{host}:10001, or send this command there with: "
+        f"ray job submit --address {url} -- python3 -m passk_rlhf.train_ppo_ray ..."
+    )
+
+
+def speaks_http(address: str) -> bool:
+    """Is it Ray's dashboard that answers at HOST:PORT? Ray would wait for it in vain.
+
+    >>> speaks_http("auto")
+    False
+    """
+    found = re.fullmatch(r"([^/]+):(\d{1,5})", address)
+    if not found:
+        return False
+    try:
+        with socket.create_connection((found[1].strip("[]"), int(found[2])), timeout=1) as connection:
+            connection.sendall(b"HEAD / HTTP/1.0\r\n\r\n")
+            return connection.recv(7) == b"HTTP/1."
+    except OSError:  # no answer to that: what Ray itself does
+        return False
+
+
 def cluster_has(resource: str) -> float:
     import ray
 

@@ -146,7 +146,9 @@ class Script:
                 run = next((j for j, word in enumerate(command.words) if programs & set(_names([word]))), None)
                 if run is not None and not re.match(r"\w+\+?=", command.words[run].text):
                     found[i] = Part(command, run + 1)
-                elif command.name in used or (not command.name and command.words[0].text in functions | OLD.keys()):
+                elif command.name in used | programs or (
+                    not command.name and command.words[0].text in functions | OLD.keys()
+                ):
                     found[i] = Part(command, 0)
         return [part for _, part in sorted(found.items())]
 
@@ -159,7 +161,7 @@ class Script:
             more = {
                 i
                 for i, part in enumerate(self.parts)
-                if (not part.runs and (part.command.name in used or not part.command.name))
+                if (not part.runs and (part.command.name in used | programs or not part.command.name))
                 or programs & set(_names(part.command.words))
             }
             if more <= run:

@@ -34,6 +34,7 @@ from passk_rlhf import (
     filtering,
     flags,
     job,
+    no_effect,
     patch,
     placement,
     resume,
@@ -45,6 +46,7 @@ from passk_rlhf import (
     watch_actors,
     worker,
 )
+from passk_rlhf import wrong_flags as wrong
 from shaping.errors import commanded
 from shaping.groups.silent import refuse_silent, silent_notes
 from shaping.language.nodes import Name, walk
@@ -78,6 +80,7 @@ def _told() -> tuple[type[Exception], ...]:
     """Errors whose message is all that the user needs."""
     told = (shaping.DesignError, shaping.RewardError, patch.IncompatibleOpenRLHF, LaunchError)
     told += (resume.ResumeError, sharing.UnevenBatch, skip_silent.CannotSkip, user_code.UserCodeError)
+    told += (no_effect.Contradiction,)
     settings = sys.modules.get("passk_rlhf.cpu.settings")
     return (*told, settings.UnsupportedOnCPU) if settings else told
 
@@ -85,6 +88,7 @@ def _told() -> tuple[type[Exception], ...]:
 class Launch:
     def __init__(self, argv: list[str]) -> None:
         parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        wrong.say_errors_in_a_line(parser, PROGRAM)
         flags.add_flags(parser)
         self.argv = argv
         self.ours, _ = parser.parse_known_args(argv)
@@ -162,6 +166,8 @@ class Launch:
     def settle_device(self) -> None:
         """GPU if there is one here or in the cluster that this job joins; else the CPU, said in one line."""
         address = os.environ.get("RAY_ADDRESS", "")
+        if wrong_address := placement.no_address_of_ray(address):
+            raise LaunchError(f"RAY_ADDRESS={address} {wrong_address}")
         if not address and (begun := placement.begun_here()):
             if not placement.answers(begun):
                 raise LaunchError(
@@ -176,6 +182,8 @@ class Launch:
                 f"RAY_ADDRESS={address}: no Ray answers there. Start one with: ray start --head, or unset RAY_ADDRESS "
                 "to let this job start its own"
             )
+        if placement.speaks_http(address):
+            raise LaunchError(f"RAY_ADDRESS={address} {placement.for_jobs(address)}")
         if self.device != "auto":
             return
         import torch
@@ -193,6 +201,11 @@ class Launch:
         if self.design is not None:
             estimator.choices = [*estimator.choices, patch.ESTIMATOR]
             estimator.default = patch.ESTIMATOR
+        self.defaults = {action.dest: action.default for action in parser._actions}
+        wrong.say_errors_in_a_line(parser, PROGRAM)
+        words = sys.argv[1:] if args is None else args
+        if not {"-h", "--help"} & set(words) and (said := wrong.wrong_flags(words, parser._option_string_actions)):
+            parser.error(said)
         return self.openrlhf["parse"](parser, args, namespace)
 
     def prepare(self, flat: argparse.Namespace) -> SimpleNamespace:
@@ -204,6 +217,8 @@ class Launch:
         goes_on = args.ckpt.load_enable  # as asked; there may be nothing to go on from
         if self.design is not None:
             self.prepare_design(args, goes_on)
+            for line in no_effect.without_effect(no_effect.changed(vars(flat), self.defaults), args):
+                say(line)
         self.prepare_checkpoint(args)
         if not os.environ.get("RAY_ADDRESS"):  # else they lie where the trainer runs, and it will say the same
             check_folders(args)

@@ -196,7 +196,7 @@ class Translation:
             self.say(given.at, f"the type of the correction is {kind}: put {LEVEL} and {MODE} right by hand")
         level, mode = CORRECTIONS.get(kind, CORRECTIONS["tis"])
         self.edits[given.word.start, given.end] = f"{LEVEL} {level} {MODE} {mode}"
-        self.say(given.at, f"{given.name} is {LEVEL} {level} {MODE} {mode}; {OLD[CORRECTION_FLAGS[0]].why}")
+        self.say(given.at, f"{given.name} is {LEVEL} {level} {MODE} {mode}; {OLD[CORRECTION_FLAGS[0]].elsewhere}")
 
     def remove(self, given: Given, why: str) -> None:
         """Take a flag and its values out, with its line if nothing else is on it."""

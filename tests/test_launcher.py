@@ -196,7 +196,10 @@ def test_a_mistake_in_the_yaml_is_shown_at_its_place(launch, tmp_path, text, mes
             "--rollout.n_samples_per_prompt 1: design passk (k=4) compares answers to the same prompt",
         ),
         (["--advantage-design", PASSK, "--ds.packing_samples"], "--ds.packing_samples needs flash-attn"),
-        (["--advantage-design", PASSK, "--advantage-desing"], "unrecognized arguments: --advantage-desing"),
+        (
+            ["--advantage-design", PASSK, "--advantage-desing"],
+            "error: unrecognized arguments: --advantage-desing; nearest to --advantage-desing: --advantage-design",
+        ),
         # OpenRLHF's parser takes these, and would train on its own estimator, or with k = 4
         (["--advantage-desig", PASSK, "--algo.advantage.estimator", "rloo"], "write --advantage-design out"),
         (["--advantage-design", PASSK, "--advantage-par", "k=2"], "write --advantage-param out"),
@@ -303,3 +306,141 @@ def test_a_folder_that_cannot_be_written_to_is_said_before_ray_starts(launch, tm
     # sysfs takes no files, not even from root
     status, _, err, _ = launch("--advantage-design", PASSK, *GIVEN, *GROUPS, flag, "/sys/passk_rlhf")
     assert status == 2 and f"error: {flag} /sys/passk_rlhf cannot be written to: " in err
+
+
+# ── Old and mistyped flags ──────────────────────────────────────────────────
+
+
+def test_flags_of_before_0_10_are_called_what_they_are_now_in_a_few_lines(launch):
+    old = "--pretrain m --advantage_estimator group_norm --n_samples_per_prompt 8 --bf16 --remote_rm_url reward.py"
+    old += " --prompt_max_len 64 --perf --micro_train_batch_size=2 --use-kl-loss --rollout_batch 8"
+    status, _, err, started = launch("--advantage-design", PASSK, *old.split())
+    assert (status, started) == (2, {}) and len(err.splitlines()) < 10 and "usage:" not in err
+    assert err.startswith(
+        "python -m passk_rlhf.train_ppo_ray: error: 10 flags have the names of OpenRLHF before 0.10.2, and are called "
+        "otherwise now:\n  --pretrain -> --actor.model_name_or_path, --advantage_estimator -> --algo.advantage.estimator,"
+    )
+    for said in (
+        "--bf16 -> --ds.param_dtype bf16",
+        "--micro_train_batch_size -> --train.micro_batch_size",
+        "--prompt_max_len -> --data.max_len (--data.max_len is prompt and answer together)",
+        "--use-kl-loss -> --algo.kl.use_loss",  # dashes
+        "--rollout_batch -> --rollout.batch_size",  # shortened
+        "--perf: gone, its timings are always logged",
+        "The whole command with today's names: python -m passk_rlhf.translate old.sh > new.sh",
+    ):
+        assert said in " ".join(err.split())
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            "--rollout.batchsize 8",
+            "unrecognized arguments: --rollout.batchsize; nearest to --rollout.batchsize: --rollout.batch_size",
+        ),
+        (
+            "--rollout.n-samples-per-prompt=8",
+            "nearest to --rollout.n-samples-per-prompt: --rollout.n_samples_per_prompt",
+        ),
+        (
+            "--advantage_design x",
+            "unrecognized arguments: --advantage_design; nearest to --advantage_design: --advantage-design",
+        ),
+        (
+            "--rollout.max 8",
+            "unrecognized arguments: --rollout.max; nearest to --rollout.max: --rollout.max_tokens_per_gpu",
+        ),
+        ("-rollout.batch_size 8", "nearest to -rollout.batch_size: --rollout.batch_size"),
+        ("--learning_rate 1", "unrecognized arguments: --learning_rate"),
+        ("--zzz", "unrecognized arguments: --zzz\n"),
+        ("stray", "unrecognized arguments: stray\n"),
+        ("--rollout.batch_size", "argument --rollout.batch_size: expected one argument"),
+        ("--rollout.batch_size eight", "argument --rollout.batch_size: invalid int value: 'eight'"),
+        ("--algo.kl.estimator k4", "argument --algo.kl.estimator: invalid choice: 'k4'"),
+        ("--device tpu", "argument --device: invalid choice: 'tpu'"),
+        ("--reward-timeout -1", "argument --reward-timeout: -1 is no time"),
+    ],
+)
+def test_a_mistyped_flag_is_a_line_and_not_190_lines_of_usage(launch, flags, message):
+    status, _, err, started = launch("--advantage-design", PASSK, *GIVEN, *GROUPS, *flags.split())
+    assert (status, started) == (2, {}) and err.startswith("python -m passk_rlhf.train_ppo_ray: error: ")
+    assert message in err and "usage:" not in err and len(err.splitlines()) <= 3
+
+
+def test_a_shortened_flag_and_values_that_look_like_flags_are_left_to_openrlhfs_parser(launch):
+    flags = ["--rollout.temp", "0.5", "--data.input_template=--pretrain {}", "--data.input_key", "--a b"]
+    assert launch("--advantage-design", PASSK, *GIVEN, *GROUPS, *flags)[0] == "ray started"
+
+
+# ── Flags that a design makes meaningless ───────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("flags", "line"),
+    [
+        (
+            "--algo.advantage.gamma 0.9",
+            "--algo.advantage.gamma 0.9 has no effect with a design: a designed advantage is not discounted",
+        ),
+        ("--algo.advantage.lambd 0.95", "--algo.advantage.lambd 0.95 has no effect with a design: it belongs to GAE"),
+        (
+            "--algo.advantage.no_std_norm",
+            "--algo.advantage.no_std_norm has no effect with a design: a designed advantage is",
+        ),
+        (
+            "--reward.clip_range -1 1",
+            "--reward.clip_range -1 1 has no effect with a design: a designed advantage is not clipped",
+        ),
+        ("--critic.adam.lr 1e-5", "--critic.adam.lr 1e-05 has no effect with a design: no critic is trained"),
+        (
+            "--critic.value_clip 0.2 --train.colocate_critic_reward",
+            "--train.colocate_critic_reward, --critic.value_clip 0.2 have no effect with a design: no critic",
+        ),
+        (
+            "--reward.model_name_or_path rm --reward.normalize_enable",
+            "--reward.model_name_or_path rm has no effect: --reward.remote_url reward.py gives the rewards",
+        ),
+        ("--reward.normalize_enable", "--reward.normalize_enable has no effect: --reward.remote_url reward.py gives"),
+    ],
+)
+def test_a_flag_that_changes_nothing_with_a_design_is_named(launch, flags, line):
+    status, out, _, _ = launch("--advantage-design", PASSK, *GIVEN, *GROUPS, *flags.split())
+    assert status == "ray started" and f"passk_rlhf: {line}" in out
+
+
+def test_flags_that_have_their_effect_and_values_that_are_the_default_are_not_named(launch):
+    flags = (
+        "--algo.advantage.gamma 1.0 --reward.clip_range -10 10 --algo.kl.estimator k2 --reward.overlong_buffer_len 20"
+    )
+    flags += " --algo.advantage.is_correction_level token --actor.eps_clip 0.1 --critic.freezing_steps -1"
+    status, out, _, _ = launch("--advantage-design", PASSK, *GIVEN, *GROUPS, *flags.split())
+    assert status == "ray started" and "no effect" not in out
+    _, out, _, _ = launch("--algo.advantage.estimator", "reinforce", "--algo.advantage.gamma", "0.9", *GIVEN, *GROUPS)
+    assert "no effect" not in out  # OpenRLHF's own estimator
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (
+            "--critic.model_name_or_path c",
+            "--critic.model_name_or_path c contradicts --advantage-design: a design needs no critic",
+        ),
+        ("--critic.freezing_steps 10", "--critic.freezing_steps 10: the policy would not be trained for 11 steps"),
+    ],
+)
+def test_a_critic_contradicts_a_design(launch, flags, message):
+    status, _, err, started = launch("--advantage-design", PASSK, *GIVEN, *GROUPS, *flags.split())
+    assert (status, started) == (2, {}) and f"error: {message}" in err
+
+
+def test_the_policy_is_frozen_for_one_step_more_than_the_flag_says():
+    # What the message counts: OpenRLHF numbers steps from 0, and trains the policy in those above the flag.
+    import inspect
+
+    from openrlhf.trainer.ppo_trainer import BasePPOTrainer
+
+    source = inspect.getsource(BasePPOTrainer)
+    assert "run_actor = global_steps > self.args.critic.freezing_steps" in source
+    assert "self.ppo_train(global_step)" in source and "global_step + 1" in source

@@ -1,5 +1,6 @@
 """Is there a Ray to ask, and does its head still answer: with real sockets."""
 
+import http.server
 import os
 import socket
 import threading
@@ -112,3 +113,52 @@ def test_a_head_that_comes_back_in_time_was_never_gone(monkeypatch, listening):
     thread.stop()
     thread.join()
     assert told == []
+
+
+# ── Addresses that are not Ray's ────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        (
+            "http://127.0.0.1:8265",
+            "is where `ray job submit` sends jobs, and not where Ray is: set RAY_ADDRESS=127.0.0.1:6379 or "
+            "ray://127.0.0.1:10001, or send this command there with: ray job submit --address http://127.0.0.1:8265 --",
+        ),
+        ("https://ray.example.org/", "set RAY_ADDRESS=ray.example.org:6379 or ray://ray.example.org:10001, or send"),
+        ("10.0.0.7", "has no port: write HOST:PORT, for example 10.0.0.7:6379"),
+        ("10.0.0.7:ray", "has no port: 'ray' is none; write HOST:PORT, for example 10.0.0.7:6379"),
+        ("10.0.0.7:70000", "has no port: '70000' is none; write HOST:PORT, for example 10.0.0.7:6379"),
+    ],
+)
+def test_an_address_that_is_not_rays_is_said_with_the_one_to_take(monkeypatch, capsys, address, message):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert train_ppo_ray.main(["--advantage-design", "configs/passk.yaml"]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"python -m passk_rlhf.train_ppo_ray: error: RAY_ADDRESS={address} ") and message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_rays_dashboard_without_http_before_it_is_known_by_its_answer(monkeypatch, capsys):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_port}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        assert train_ppo_ray.main(["--advantage-design", "configs/passk.yaml"]) == 2
+        server.shutdown()
+    assert f"ray job submit --address http://{address} --" in capsys.readouterr().err
+
+
+def test_addresses_that_ray_takes_are_not_refused(listening):
+    for address in (
+        "",
+        "auto",
+        "local",
+        "10.0.0.7:6379",
+        "[::1]:6379",
+        "head.example.org:6379",
+        "ray://10.0.0.7:10001",
+    ):
+        assert placement.no_address_of_ray(address) is None
+    assert not placement.speaks_http(listening[1])  # listens, and says nothing
