@@ -172,7 +172,7 @@ def _refuse_empty(reader: Reader, every: Sequence[Rewards], span: Span) -> None:
         try:
             real.nearest(end)
         except (OverflowError, Unusable):
-            raise DesignError(located(span, f"rewards: an end does not fit a float", _write())) from None
+            raise DesignError(located(span, "rewards: an end does not fit a float", _write())) from None
     if any(not isinstance(value, Fraction) for each in every for value in each.numbers(names)):
         raise DesignError(located(span, "rewards: a list has plain numbers, such as 0.5 or 1", _write()))
     lists = [each for each in every if each.is_list]
