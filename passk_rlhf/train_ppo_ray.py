@@ -256,8 +256,8 @@ class Launch:
         sharing.refuse_uneven(args, args.rollout.batch_size * N)
         from passk_rlhf.evaluation import unknown_pass  # it imports torch
 
-        if wrong := unknown_pass(args):
-            raise LaunchError(wrong)
+        if why := unknown_pass(args):
+            raise LaunchError(why)
         given = args.algo.advantage
         given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
         given.skip_silent = self.ours.skip_silent_groups
