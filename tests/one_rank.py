@@ -15,10 +15,11 @@ import random
 import runpy
 import sys
 
-os.environ.update(json.loads(sys.argv[1]))
 from passk_rlhf.cpu import replacements, settings
 
-os.environ.update(settings.worker_env())
+if __name__ == "__main__":  # before torch and DeepSpeed read it
+    os.environ.update(json.loads(sys.argv[1]))
+    os.environ.update(settings.worker_env())
 replacements.register()
 
 import deepspeed  # noqa: E402
@@ -30,7 +31,7 @@ from openrlhf.utils import config, get_strategy  # noqa: E402
 
 from passk_rlhf import skip_silent  # noqa: E402
 
-ARM, RANK, ACTORS, STEPS = os.environ["ARM"], int(os.environ["RANK"]), 2, 2
+ARM, RANK, ACTORS, STEPS = os.environ.get("ARM"), int(os.environ.get("RANK", "0")), 2, 2
 
 
 class Known(Exception):
@@ -127,4 +128,5 @@ def main(args):
     torch.distributed.barrier()
 
 
-main(read_arguments(json.loads(sys.argv[2])))
+if __name__ == "__main__":
+    main(read_arguments(json.loads(sys.argv[2])))
