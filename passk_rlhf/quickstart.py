@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -60,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
 
     before = measure("before", POLICY, test, options.seed)
     command = training_command(options, run)
-    (run / "command.txt").write_text(" ".join(command) + "\n")
+    (run / "command.txt").write_text(shlex.join(command) + "\n")
     if not train_policy(command, run, options.steps):
         return 1
     after = measure("after", run / "model", test, options.seed)
@@ -223,11 +224,21 @@ class progress:
 
 def describe(line: dict[str, Any]) -> str:
     if line["kind"] == "eval":
+<<<<<<< HEAD
         return "held-out mazes: " + "  ".join(f"pass@{k} {line[f'eval_maze_pass{k}']:.3f}" for k in (1, K))
+=======
+        ours = {key.rpartition("_")[2]: value for key, value in line.items() if "_pass" in key}
+        return "held-out mazes: " + "  ".join(f"pass@{key[4:]} {figure(ours[key])}" for key in sorted(ours))
+>>>>>>> scripts
     return (
-        f"reward {line['rollout/reward_mean']:.3f}  pass@{K} {line[f'rollout/pass{K}']:.3f}  "
-        f"effective groups {line['design/effective']:.0%}"
+        f"reward {figure(line.get('rollout/reward_mean'))}  pass@{K} {figure(line.get(f'rollout/pass{K}'))}  "
+        f"effective groups {figure(line.get('design/effective'), '.0%')}"
     )
+
+
+def figure(value: float | None, form: str = ".3f") -> str:
+    """A step has no pass@8 if no group has 8 answers with a reward, and nothing at all if it trained nothing."""
+    return "none" if value is None else format(value, form)
 
 
 # ── Before and after ────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@
     python scripts/bench_skip.py runs/quickstart/20260101-120000 [--steps 8]
 
 Goes on from the quickstart's trained policy with its own command, once without the flag and once with it: OpenRLHF,
-Ray, vLLM and DeepSpeed as they are. Each number is the median over the steps but the first, which warms up.
+Ray, vLLM and DeepSpeed as they are. To be called where the quickstart was. Each number is the median over the steps but the first, which warms up.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from passk_rlhf.quickstart import last_words
 
 PARTS = {
     "timing/ppo_train": "training",
@@ -55,7 +57,7 @@ def measured(run: Path, steps: int, more: list[str]) -> dict[str, float]:
             [*command(run, out, steps, prompts), *more], capture_output=True, text=True, errors="replace", check=False
         )
         if done.returncode:
-            sys.exit(done.stderr[-2000:])
+            sys.exit("\n".join(last_words(done.stderr)))
         lines = [json.loads(line) for line in (out / "model" / "metrics.jsonl").read_text().splitlines()][1:]
     names = [*PARTS, "design/left_out", "design/effective"]
     return {name: statistics.median(line.get(name, 0.0) for line in lines) for name in names}

@@ -245,7 +245,8 @@ def run_diagnose(options: argparse.Namespace) -> int:
     params = assignments(options.param, PARAM)
     designs = [load(path, **own_params(path, params)) for path in files]
     fails([], options.fail_on)  # a condition that cannot be read is told before the work
-    report, found = diagnosis(rewards, designs, read_records(rewards))
+    records = read_records(rewards, say=lambda line: print(line, file=sys.stderr))
+    report, found = diagnosis(rewards, designs, records)
     print(report)
     failed = fails(found, options.fail_on)
     for line in failed:

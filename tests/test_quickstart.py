@@ -38,6 +38,9 @@ def test_a_job_that_ends_without_metrics_gives_no_lines(tmp_path):
 
 def test_a_step_and_an_evaluation_are_told_in_a_line_each():
     assert quickstart.describe(TRAIN) == "reward 0.250  pass@8 0.500  effective groups 38%"
+    nothing = TRAIN | {"rollout/pass8": None, "rollout/reward_mean": None}  # null: answers were left out
+    assert quickstart.describe(nothing) == "reward none  pass@8 none  effective groups 38%"
+    assert quickstart.describe({"kind": "train"}) == "reward none  pass@8 none  effective groups none"
     assert quickstart.describe(EVAL) == "held-out mazes: pass@1 0.400  pass@8 0.710"
 
 

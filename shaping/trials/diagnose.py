@@ -8,13 +8,16 @@ Of each design, over all groups of the file:
     spread       (sum eta)^2 / (groups * sum eta^2): 1 if every group pushes alike, 1 / groups if one does all of it
     hard, middle, easy      share of the push (eta, the sum of |A|) on groups with p below 1/4, between, above 3/4
     scale        mean eta, as many times that of GRPO
+
+Answers may be without a reward, null in the file. A design with `on_missing: drop` leaves them out, as in a run. Where
+they are, the others would end it: their figures are of the groups in which every answer has all that the design reads.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,7 +27,7 @@ from shaping.design import Design, loads
 from shaping.errors import DesignError, RewardError, argument
 from shaping.trials.records import Records
 
-GRPO = "advantage: {each: (r - mean(r)) / std(r), flat: 0}\n"
+GRPO = "on_missing: drop\nadvantage: {each: (r - mean(r)) / std(r), flat: 0}\n"
 FAIL_ON = re.compile(r"(\w+)\s*([<>])\s*([\d.]+)")
 
 
@@ -41,6 +44,7 @@ class Use:
     middle: float
     easy: float
     scale: float
+    left_out: int = 0  # groups that are none of these, since an answer in them lacks what the design reads
 
 
 COLUMNS = ("all_wrong", "silent", "effective", "spread", "hard", "middle", "easy", "scale")
@@ -52,8 +56,15 @@ def use(design: Design, records: Sequence[Records], total_steps: int) -> Use:
     Raises:
       DesignError, RewardError: it cannot be computed for these groups.
     """
+    groups = sum(len(record.reward_PN) for record in records)
+    records = [whole for record in records if len((whole := _whole_groups(design, record)).reward_PN)]
+    if not records:
+        raise RewardError(
+            f"design {design.name!r}: in each of the {groups} groups an answer lacks what it reads. "
+            "To leave such answers out: a design with on_missing: drop"
+        )
     each = [_each(design, record, total_steps) for record in records]
-    eta_P, solved_P, p_P = (torch.cat(column) for column in zip(*each, strict=True))
+    eta_P, hopeless_P, p_P = (torch.cat(column) for column in zip(*each, strict=True))
     grpo = loads(GRPO, "grpo")
     base_P = torch.cat([_eta(grpo, record, total_steps) for record in records])
     silent_P = eta_P == 0
@@ -64,18 +75,44 @@ def use(design: Design, records: Sequence[Records], total_steps: int) -> Use:
     }
     return Use(
         design=design.name,
-        all_wrong=_share(~solved_P),
+        all_wrong=_share(hopeless_P),
         silent=_share(silent_P),
         effective=_share(~silent_P),
         spread=total**2 / (len(eta_P) * eta_P.square().sum().item()) if total else 0.0,
         scale=total / base_P.sum().item() if base_P.any() else float("inf"),
+        left_out=groups - sum(len(record.reward_PN) for record in records),
         **share,
     )
 
 
 def _each(design: Design, record: Records, total_steps: int) -> tuple[Tensor, Tensor, Tensor]:
-    correct_PN = verdicts(design, record.reward_PN if record.score_PN is None else record.score_PN)
-    return _eta(design, record, total_steps), correct_PN.any(-1), correct_PN.double().mean(-1)
+    """eta, is no answer correct, the share of correct ones: of each group."""
+    score_PN = record.reward_PN if record.score_PN is None else record.score_PN
+    correct_PN, there_PN = verdicts(design, score_PN), ~score_PN.isnan()
+    hopeless_P = there_PN.any(-1) & ~correct_PN.any(-1)
+    return _eta(design, record, total_steps), hopeless_P, correct_PN.sum(-1).double() / there_PN.sum(-1).clamp(min=1)
+
+
+def _whole_groups(design: Design, record: Records) -> Records:
+    """Those in which no answer lacks what the design reads; all if it leaves such answers out."""
+    if design.drop_missing:
+        return record
+    score_PN = record.reward_PN if record.score_PN is None else record.score_PN
+    read = [record.signals[name] for name in design.inputs if name in record.signals]
+    read += [record.reward_PN] if "r" in design.signals else []
+    read += [score_PN] if design.counts or "score" in design.signals else []
+    whole_P = torch.ones(len(record.reward_PN), dtype=torch.bool)
+    for values_PN in read:
+        whole_P &= ~values_PN.isnan().any(-1)
+    if whole_P.all():
+        return record
+    signals = {name: values_PN[whole_P] for name, values_PN in record.signals.items()}
+    return replace(
+        record,
+        reward_PN=record.reward_PN[whole_P],
+        score_PN=None if record.score_PN is None else record.score_PN[whole_P],
+        signals=signals,
+    )
 
 
 def _eta(design: Design, record: Records, total_steps: int) -> Tensor:
@@ -113,15 +150,28 @@ def diagnosis(path: str, designs: Sequence[Design], records: Sequence[Records]) 
 def _data(path: str, records: Sequence[Records]) -> list[str]:
     groups = sum(len(record.reward_PN) for record in records)
     sizes = sorted({record.reward_PN.shape[1] for record in records})
-    rewards = torch.cat([record.reward_PN.flatten() for record in records])
+    answers = torch.cat([record.reward_PN.flatten() for record in records])
+    missing = int(answers.isnan().sum())
+    rewards = answers[~answers.isnan()]
     kinds = "0 and 1 alone" if bool(((rewards == 0) | (rewards == 1)).all()) else "graded"
-    alike = torch.cat([(record.reward_PN == record.reward_PN[:, :1]).all(-1) for record in records])
+    alike = torch.cat([_alike(record.reward_PN) for record in records])
     steps = {record.step for record in records} - {None}
     when = f", {len(steps)} steps" if steps else ""
-    return [
-        f"{path}: {groups} groups of {', '.join(map(str, sizes))} answers{when}",
-        f"rewards {kinds}, mean {rewards.mean().item():.3g}; all alike in {_share(alike):.0%} of the groups",
-    ]
+    lines = [f"{path}: {groups} groups of {', '.join(map(str, sizes))} answers{when}"]
+    if missing:
+        lacking = sum(int(record.reward_PN.isnan().any(-1).sum()) for record in records)
+        lines.append(f"no reward (null): {missing} of {len(answers)} answers, in {lacking} groups")
+    if len(rewards):
+        mean, share = rewards.mean().item(), _share(alike)
+        lines.append(f"rewards {kinds}, mean {mean:.3g}; all alike in {share:.0%} of the groups")
+    return lines
+
+
+def _alike(reward_PN: Tensor) -> Tensor:
+    """Of each group: are the rewards that it has all the same?"""
+    none_PN = reward_PN.isnan()
+    low_P = torch.where(none_PN, torch.inf, reward_PN).amin(-1)
+    return low_P >= torch.where(none_PN, -torch.inf, reward_PN).amax(-1)
 
 
 def findings(found: Sequence[Use]) -> list[str]:
@@ -134,6 +184,11 @@ def findings(found: Sequence[Use]) -> list[str]:
             "easier prompts or more answers a prompt"
         )
     for each in found:
+        if each.left_out:
+            said.append(
+                f"{each.design}: {each.left_out} groups are not in its figures, an answer lacks what it reads. A run "
+                "would end there; on_missing: drop in the design leaves out such answers alone"
+            )
         if each.silent - each.all_wrong > 0.3:
             said.append(
                 f"{each.design} says nothing about {each.silent - each.all_wrong:.0%} of the groups although they have "

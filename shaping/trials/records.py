@@ -3,17 +3,18 @@
     {"rewards": [1, 0, 0, 1], "scores": [1, 0, 0, 1], "length": [310, 512, 90, 77], "step": 12}
 
 `rewards` has to be there, one number an answer. `scores`, `length`, `logprob`, `truncated` and the names of a
-design's own signals may be; also as `lengths` and `logprobs`. Lines of one `step` are one batch; without it all lines
-are. The launcher's --dump-rewards writes such files.
+design's own signals may be; also as `lengths` and `logprobs`. null is a number that an answer does not have. Lines of
+one `step` are one batch; without it all lines are. The launcher's --dump-rewards writes such files.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -35,14 +36,17 @@ NOT_NUMBERS = {"step", "total_steps", "prompt"}
 class Records:
     """The groups of one batch that have the same number of answers."""
 
-    reward_PN: Tensor
+    reward_PN: Tensor  # NaN, as in all columns: there is none
     score_PN: Tensor | None  # None: the rewards themselves
     signals: dict[str, Tensor]  # those that every line has
     step: int | None
 
 
-def read_records(path: str) -> list[Records]:
+def read_records(path: str, say: Callable[[str], None] = lambda line: None) -> list[Records]:
     """Every group of a file, as float64.
+
+    Args:
+      say: is told of a last line that is only half there, as a process that was killed leaves it: it does not count.
 
     Raises:
       DesignError: it cannot be read, or a line is no group; names the line.
@@ -51,6 +55,9 @@ def read_records(path: str) -> list[Records]:
     numbers = 0
     with opened(path, "the rewards") as file:
         for number, line, last in _lines(path, file):
+            if found and last and not line.endswith("\n") and not _is_json(line):
+                say(f"{path}:{number}: the last line is only half there, and left out")
+                continue
             step, columns = _group(f"{path}:{number}", line, last)
             found[step, len(columns["reward"])].append(columns)
             numbers += sum(map(len, columns.values()))
@@ -100,13 +107,21 @@ def _group(place: str, line: str, last: bool) -> tuple[int | None, dict[str, arr
         if name in columns or key == "reward":
             raise DesignError(f"{place}: {shown} is there besides another name of the same")
         for i, value in enumerate(values):
-            if not isinstance(value, int | float) or not abs(value) <= LARGEST:
+            if value is not None and (not isinstance(value, int | float) or not abs(value) <= LARGEST):
                 raise DesignError(f"{place}: {_cut(key)}[{i}] is {_cut(json.dumps(value))}, not a number")
-        columns[name] = array("d", values)
+        columns[name] = array("d", (math.nan if value is None else value for value in values))
     step = given.get("step")
     if step is not None and (not isinstance(step, int) or not 0 <= step <= MAX_STEP):
         raise DesignError(f"{place}: step is {_cut(json.dumps(step))}, not a whole number up to {MAX_STEP:,}")
     return step, columns
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _cut(text: str) -> str:

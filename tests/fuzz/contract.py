@@ -88,7 +88,7 @@ def rewards(data: bytes) -> str:
         _placed(error, path, r"(:\d+)+: ")
         return "refused"
     for record in records:
-        if not all(column.isfinite().all() for column in (record.reward_PN, *record.signals.values())):
+        if any(column.isinf().any() for column in (record.reward_PN, *record.signals.values())):  # NaN is null
             raise Broken("a number that is none")
     return "accepted"
 
