@@ -224,12 +224,8 @@ class progress:
 
 def describe(line: dict[str, Any]) -> str:
     if line["kind"] == "eval":
-<<<<<<< HEAD
-        return "held-out mazes: " + "  ".join(f"pass@{k} {line[f'eval_maze_pass{k}']:.3f}" for k in (1, K))
-=======
-        ours = {key.rpartition("_")[2]: value for key, value in line.items() if "_pass" in key}
-        return "held-out mazes: " + "  ".join(f"pass@{key[4:]} {figure(ours[key])}" for key in sorted(ours))
->>>>>>> scripts
+        passed = (f"pass@{k} {figure(line.get(f'eval_maze_pass{k}'))}" for k in (1, K))
+        return f"held-out mazes: {'  '.join(passed)}"
     return (
         f"reward {figure(line.get('rollout/reward_mean'))}  pass@{K} {figure(line.get(f'rollout/pass{K}'))}  "
         f"effective groups {figure(line.get('design/effective'), '.0%')}"

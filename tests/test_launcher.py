@@ -318,12 +318,7 @@ def test_flags_of_before_0_10_are_called_what_they_are_now_in_a_few_lines(launch
     assert (status, started) == (2, {}) and len(err.splitlines()) < 10 and "usage:" not in err
     assert err.startswith(
         "python -m passk_rlhf.train_ppo_ray: error: 10 flags have the names of OpenRLHF before 0.10.2, and are called "
-<<<<<<< HEAD
-        "otherwise now:\n  --pretrain -> --actor.model_name_or_path, "
-        "--advantage_estimator -> --algo.advantage.estimator"
-=======
         "otherwise now:\n  --pretrain -> --actor.model_name_or_path, --advantage_estimator -> --algo.advantage."
->>>>>>> scripts
     )
     for said in (
         "--bf16 -> --ds.param_dtype bf16",
