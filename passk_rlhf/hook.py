@@ -119,11 +119,8 @@ def read_batch(design: Design, experiences: list, groups: Groups, args: Any) -> 
     names = [*known, *(name for name in design.inputs if name not in known)]
     column_PN = {name: groups.gather(value) for name, value in signals(experiences, names).items()}
     if SHARE_FAILED in experiences[0].info:
-        failed_B = [experience.info[SHARE_FAILED] > 0 for experience in experiences]
-        failed_PN = groups.gather(torch.cat(failed_B))
+        failed_PN = groups.gather(torch.cat([neutralized(experience) for experience in experiences]))
         column_PN = {name: torch.where(failed_PN, torch.nan, value) for name, value in column_PN.items()}
-        for experience, failed in zip(experiences, failed_B, strict=True):
-            neutralized(experience, failed)
     return Read(groups.gather(raw_B), reward_PN, groups.gather(score_B).to(reward_PN.dtype), column_PN)
 
 
