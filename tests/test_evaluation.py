@@ -162,16 +162,28 @@ def test_openrlhfs_own_loader_carries_the_design_to_its_evaluation():
 
 
 def test_async_training_evaluates_by_the_same_function():
-    # It has a name of its own for it, bound while the trainer of sync training is being imported.
-    seen = """
+    # Its generator has a name of its own for it, bound while the trainer of sync training is being imported.
+    seen = f"""
+import sys
+sys.path.insert(0, "tests")
 import passk_rlhf.worker
 passk_rlhf.worker.setup()
-from openrlhf.trainer import ppo_trainer_async
-print(ppo_trainer_async.compute_eval_metrics.__wrapped__.__module__)
+from openrlhf.trainer.ppo_trainer_async import GenerateSamplesActor
+from types import SimpleNamespace as Namespace
+from test_evaluation import answers, loader
+samples = answers({{"a": [1.5, 0.0, 0.25, 0.0]}}, {{"a": [1.0, 0.0, 0.0, 0.0]}})
+generator = Namespace(
+    generate_kwargs={{}},
+    args=Namespace(eval=Namespace(temperature=1, n_samples_per_prompt=4)),
+    samples_generator=Namespace(generate_eval_samples=lambda **asked: samples),
+    eval_dataloader=loader({{"maze": ["a"]}}, {PASSK!r}),
+)
+logs = GenerateSamplesActor.__ray_metadata__.modified_class._run_eval(generator)
+print([logs[f"eval_maze_pass{{k}}"] for k in (1, 2, 4)], logs["eval_maze_reward_max4"])
 """
     there = os.environ | {"PASSK_RLHF_PATCH": "1", "PASSK_RLHF_DEVICE": "cpu"}
     out = subprocess.run([sys.executable, "-W", "ignore", "-c", seen], env=there, text=True, capture_output=True)
-    assert out.stdout.splitlines()[-1:] == ["openrlhf.trainer.ppo_trainer"], out.stderr[-3000:]
+    assert out.stdout.splitlines()[-1:] == ["[0.25, 0.5, 1.0] 1.5"], out.stdout + out.stderr[-3000:]
 
 
 # ── The best checkpoint ─────────────────────────────────────────────────────

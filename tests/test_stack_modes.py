@@ -51,8 +51,7 @@ RUNS = {
     "sharded": f"{TWO_ACTORS} --ds.zero_stage 3 --ref.num_gpus_per_node 2 --train.colocate_actor_ref"
     " --algo.kl.init_coef 0.1 --algo.kl.use_loss --algo.kl.estimator k3",
     "async": "--train.async_enable --train.async_queue_size 2 --algo.dynamic_filtering_enable"
-    " --train.partial_rollout_enable --rollout.vllm_generate_batch_size 18"
-    " --eval.dataset {run}/test.jsonl --eval.steps 1 --eval.n_samples_per_prompt 4 --eval.temperature 1",
+    " --train.partial_rollout_enable --rollout.vllm_generate_batch_size 18",
     "one machine": "--train.colocate_all --ref.num_gpus_per_node 1 --algo.kl.init_coef 0.2 --algo.kl.estimator k1",
     # The range filters nothing out: of 27 prompts the third step has one, too few answers for two actors to share.
     "last prompts": f"{TWO_ACTORS} --rollout.batch_size 13 --rollout.micro_batch_size 4 --train.batch_size 32"
@@ -195,8 +194,6 @@ def test_groups_without_a_mixed_outcome_were_filtered_before_the_design_saw_them
     run, steps = trained("async")
     assert all(0 < sum(sample["scores"] for sample in group) < N for batch in steps for group in groups(batch))
     assert "active in TrainingActor" in (run / "log").read_text(errors="replace")
-    evaluations = [line for line in metrics(run) if line["kind"] == "eval"]
-    assert evaluations and all("eval_maze_pass2" in line and "eval_maze_reward_max4" in line for line in evaluations)
 
 
 def test_a_step_with_too_few_answers_left_trains_nothing_and_the_run_ends_well(trained):
