@@ -3,9 +3,9 @@
     bash scripts/quickstart.sh
     python scripts/bench_skip.py runs/quickstart/20260101-120000 [--steps 8]
 
-To be called where the quickstart was. It goes on from the trained policy with the quickstart's own command, once without
-the flag and once with it: OpenRLHF, Ray, vLLM and DeepSpeed as they are. Each number is the median over the steps but
-the first, which warms up.
+To be called where the quickstart was. It goes on from the trained policy with the same command, once without the flag
+and once with it: OpenRLHF, Ray, vLLM and DeepSpeed as they are. Each number is the median over the steps but the
+first, which warms up.
 """
 
 from __future__ import annotations
