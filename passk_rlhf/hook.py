@@ -28,7 +28,7 @@ from passk_rlhf.groups import Groups
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.missing import SHARE_FAILED, log_absent_as_mean, neutralized
 from passk_rlhf.no_signal import StepSignal
-from passk_rlhf.signals import logprobs_kept, signals, token_logprobs
+from passk_rlhf.signals import logprobs_kept, masks_of, signals, token_logprobs
 from passk_rlhf.token_returns import token_returns
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
@@ -75,8 +75,8 @@ def designed_advantages(
         read.reward_PN = torch.where(there_PN & read.reward_PN.isfinite(), read.reward_PN, 0)
     spread_PN = read.reward_PN.std(-1, keepdim=True).expand_as(read.reward_PN)
     columns = [groups.scatter(value_PN) for value_PN in (here_PN, advantage_PN, spread_PN, *of_tokens_PN)]
-    for experience, here_B, advantage_B, spread_B, *of_tokens_B in zip(experiences, *columns, strict=True):
-        mask_BT = experience.action_mask.bool()
+    each = zip(experiences, read.masks, *columns, strict=True)
+    for experience, mask_BT, here_B, advantage_B, spread_B, *of_tokens_B in each:
         # gamma = 1: each token gets the answer's advantage, less the KL penalty from there to the end.
         returns = token_returns(advantage_B, experience.kl, mask_BT, maker.kl_ctl.value)
         experience.returns, experience.info["return"] = returns
@@ -99,6 +99,7 @@ class Read:
     reward_PN: Tensor  # after OpenRLHF's length penalties
     score_PN: Tensor
     column_PN: dict[str, Tensor]  # lengths, log-probabilities if there are any, and what the design reads besides
+    masks: list[Tensor]  # of each experience, (B, T)
 
 
 def read_batch(design: Design, experiences: list, groups: Groups, args: Any) -> Read:
@@ -115,13 +116,14 @@ def read_batch(design: Design, experiences: list, groups: Groups, args: Any) -> 
     scored = all(experience.scores is not None for experience in experiences)
     score_B = torch.cat([experience.scores.reshape(-1) for experience in experiences]) if scored else raw_B
 
+    masks = masks_of(experiences)
     known = ["length", *(["logprob"] if logprobs_kept(experiences) else [])]
     names = [*known, *(name for name in design.inputs if name not in known)]
-    column_PN = {name: groups.gather(value) for name, value in signals(experiences, names).items()}
+    column_PN = {name: groups.gather(value) for name, value in signals(experiences, names, masks).items()}
     if SHARE_FAILED in experiences[0].info:
         failed_PN = groups.gather(torch.cat([neutralized(experience) for experience in experiences]))
         column_PN = {name: torch.where(failed_PN, torch.nan, value) for name, value in column_PN.items()}
-    return Read(groups.gather(raw_B), reward_PN, groups.gather(score_B).to(reward_PN.dtype), column_PN)
+    return Read(groups.gather(raw_B), reward_PN, groups.gather(score_B).to(reward_PN.dtype), column_PN, masks)
 
 
 def measure(
@@ -147,7 +149,7 @@ def measure(
     metrics = step_metrics(correct_PN, advantage_PN, there_PN)
     if not has_verdicts(design, read.score_PN if there_PN is None else torch.where(there_PN, read.score_PN, torch.nan)):
         metrics = {name: value for name, value in metrics.items() if not name.startswith("rollout/pass")}
-    id_B = answer_ids(experiences, [experience.action_mask.bool() for experience in experiences])
+    id_B = answer_ids(experiences, read.masks)
     surprisal_PN = -read.column_PN["logprob"] if logprobs_kept(experiences) else None
     id_PN = None if id_B is None else groups.gather(id_B)
     metrics |= explore_metrics(correct_PN, id_PN, surprisal_PN, read.column_PN["length"] > 0, there_PN)

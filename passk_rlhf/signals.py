@@ -31,20 +31,25 @@ def token_logprobs(experience) -> Tensor:
     return found
 
 
-def signals(experiences: list, names: Iterable[str]) -> dict[str, Tensor]:
-    """The signals of that name, for all experiences.
+def masks_of(experiences: list) -> list[Tensor]:
+    """(B, T) of each: which places are tokens of the answer, as bool. OpenRLHF keeps eight bytes for each."""
+    return [experience.action_mask.bool() for experience in experiences]
+
+
+def signals(experiences: list, names: Iterable[str], masks: list[Tensor] | None = None) -> dict[str, Tensor]:
+    """The signals of that name, for all experiences; `masks` are `masks_of` them.
 
     Raises:
       RewardError: there is none of that name.
     """
-    return {name: torch.cat([_signal(experience, name) for experience in experiences]) for name in names}
+    pairs = list(zip(experiences, masks_of(experiences) if masks is None else masks, strict=True))
+    return {name: torch.cat([_signal(experience, name, mask_BT) for experience, mask_BT in pairs]) for name in names}
 
 
-def _signal(experience, name: str) -> Tensor:
+def _signal(experience, name: str, mask_BT: Tensor) -> Tensor:
     if name == "length":
-        return experience.action_mask.sum(-1).float()  # 0 and 1
+        return mask_BT.sum(-1).float()
     if name == "logprob":
-        mask_BT = experience.action_mask.bool()
         logprob_BT = torch.where(mask_BT, token_logprobs(experience).float(), 0)
         return logprob_BT.sum(-1) / mask_BT.sum(-1).clamp(min=1)
     found = experience.truncated if name == "truncated" else experience.info.get(name)
