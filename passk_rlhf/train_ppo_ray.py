@@ -32,6 +32,7 @@ from passk_rlhf import wrong_flags as wrong
 from shaping.errors import commanded
 from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
+from shaping.proofs.written_out import self_contained
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
 
@@ -221,7 +222,8 @@ class Launch:
             raise LaunchError("--ds.lora.rank needs whole weights to be sent to vLLM; set --ds.zero_stage 2")
         sharing.refuse_uneven(args, args.rollout.batch_size * N)
         given = args.algo.advantage
-        given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
+        # Whole by itself: it is saved beside the model, far from the files that its claims name.
+        given.design, given.allow_change = self_contained(self.design), self.ours.allow_design_change
         given.dump, given.goes_on = self.dump_path(goes_on), goes_on
         say(f"{resume.describe(self.design)} from {self.design.source.path}, groups of {N}, OpenRLHF {self.release}")
         read = {part.name for node in self.design.clock for part in walk(node) if isinstance(part, Name)}
