@@ -62,8 +62,8 @@ def _finite(values: list[float]) -> list[float]:
 
 
 def read_runs(text: str) -> Runs:
-    """'runs/a', or 'label=runs/a,runs/b'."""
-    label, equals, folders = text.partition("=")
+    """'runs/a', or 'label=runs/a,runs/b'. What is there is a folder, though its name has a = in it: 'runs/lr=1e-6'."""
+    label, equals, folders = (text, "", "") if Path(text).exists() else text.partition("=")
     names = folders.split(",") if equals else [text]
     if not label or not all(names):
         raise HistoryError(f"{text}: write a folder, or NAME=FOLDER,FOLDER")

@@ -51,6 +51,7 @@ from shaping.errors import commanded
 from shaping.groups.silent import refuse_silent, silent_notes
 from shaping.language.nodes import Name, walk
 from shaping.language.params import assignments
+from shaping.proofs.written_out import self_contained
 
 PROGRAM = "python -m passk_rlhf.train_ppo_ray"
 
@@ -259,7 +260,8 @@ class Launch:
         if why := unknown_pass(args):
             raise LaunchError(why)
         given = args.algo.advantage
-        given.design, given.allow_change = self.design.resolved, self.ours.allow_design_change
+        # Whole by itself: it is saved beside the model, far from the files that its claims name.
+        given.design, given.allow_change = self_contained(self.design), self.ours.allow_design_change
         given.skip_silent = self.ours.skip_silent_groups
         if given.skip_silent:
             skip_silent.refuse(args)

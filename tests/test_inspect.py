@@ -4,9 +4,11 @@ import json
 import math
 
 import pytest
+import torch
 
 from passk_rlhf.history import HistoryError, read_history
 from passk_rlhf.inspect import main, read_runs, table
+from passk_rlhf.metrics import MetricsFile, step_metrics
 from passk_rlhf.run_plots import draw, smoothed
 
 
@@ -87,6 +89,22 @@ def test_a_step_that_was_done_again_after_a_resume_counts_once(run):
 def test_a_step_without_a_number_is_no_point(run):
     runs = read_runs(run("a", [0.1], more=line(2) + line(3, **{"rollout/pass1": 0.3})))
     assert smoothed(runs, "rollout/pass1") == ([1, 2, 3], pytest.approx([0.1, 0.1, 0.2]), pytest.approx([0, 0, 0.1]))
+
+
+def test_what_a_run_writes_of_steps_that_have_no_number_is_read_back(tmp_path, capsys):
+    file = MetricsFile(tmp_path / "lr=1e-6,k=4" / "model" / "metrics.jsonl")
+    correct_PN, none_PN = torch.tensor([[True, False], [False, False]]), torch.zeros(2, 2, dtype=torch.bool)
+    file.log_train(1, step_metrics(correct_PN, torch.tensor([[1.0, -1.0], [0.0, 0.0]])))
+    file.log_train(2, step_metrics(correct_PN, torch.zeros(2, 2), none_PN))  # every answer was left out: no pass@1
+    file.log_train(3, {"rollout/num_samples": 0.0})  # trained nothing
+    file.close()
+    assert (
+        json.loads((tmp_path / "lr=1e-6,k=4/model/metrics.jsonl").read_text().splitlines()[1])["rollout/pass1"] is None
+    )
+    assert main([str(tmp_path / "lr=1e-6,k=4"), "-o", str(tmp_path / "runs.html")]) == 0
+    out = capsys.readouterr().out
+    row = next(line.split() for line in out.splitlines() if line.startswith("pass@1"))
+    assert row == ["pass@1", "0.250", "0.250"] and "lr=1e-6,k=4" in out  # of the one step that has it
 
 
 @pytest.mark.parametrize("suffix", ["png", "html"])

@@ -74,7 +74,7 @@ class Claim:
     formula: Node | None = None  # of bounded, zero_when, holds, optimizes, unbiased_for
     place: tuple[int, int] = (0, 0)  # of peak: n_pos, N
     directions: dict[str, str] = field(default_factory=dict)  # of monotone: correct, wrong → rises, falls
-    other: Scalar | None = None  # the file of equals and proportional_to
+    other: Scalar | Mapping | None = None  # of equals and proportional_to: the file, or the design written out
     params: dict[str, Node] = field(default_factory=dict)  # what it sets in the other design
     per_group: bool = False
     verdicts_alone: bool = False  # it is about groups of 0/1 rewards, which are the scores
@@ -166,7 +166,7 @@ class _Reader:
             case "monotone":
                 claim["directions"] = _directions(value)
             case "equals" | "proportional_to":
-                claim["other"] = _scalar(value, kind)
+                claim["other"] = value if isinstance(value, Mapping) else _scalar(value, kind)
                 claim["params"] = {
                     name: self.parsed(part, f"{kind}.params.{name}", self.constants())
                     for name, (_, part) in _entries(parts.get("params"), "params").items()
@@ -295,4 +295,7 @@ def _one_line(value: Value) -> str:
 
 
 def _braced(value: Value) -> str:
+    if isinstance(value, Mapping) and isinstance(value.get("advantage"), Scalar | Mapping):  # a design written out
+        name = value.get("name")
+        return f"{{name: {_one_line(name)}, ...}}" if isinstance(name, Scalar) else "{...}"
     return f"{{{_one_line(value)}}}" if isinstance(value, Mapping) else _one_line(value)

@@ -17,14 +17,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from shaping.design import Design, load, with_params
+from shaping.design import Design, with_params
 from shaping.errors import DesignError, located
 from shaping.groups.rows import beyond_verdicts, by_verdicts, in_range, reads_other_scores
 from shaping.groups.run_points import moments
-from shaping.language.document import beside
 from shaping.language.nodes import Name, walk
 from shaping.proofs.claims import OF_RIGHT_AND_WRONG, OF_VERDICTS, RELATIONS, Claim
 from shaping.proofs.exhaust import UP_TO, exhaust
+from shaping.proofs.written_out import other_design
 from shaping.work import MAX_N, MAX_SECONDS, seconds
 
 HOLDS = ("proved", "exhausted", "searched")
@@ -181,11 +181,11 @@ _SUPPOSE = "what it supposes was nowhere: give sizes or parameters where it is, 
 
 
 def _other(design: Design, claim: Claim) -> Design:
-    other = load(beside(claim.other, design.source.path))
+    other = other_design(claim.other, design)
     for name, node in claim.params.items():
         if name not in other.params:
             there = ", ".join(other.params) or "none"
-            raise DesignError(located(node.span, f"{claim.other.text} has no parameter {name!r}", f"it has: {there}"))
+            raise DesignError(located(node.span, f"{other.name} has no parameter {name!r}", f"it has: {there}"))
     return other
 
 
