@@ -133,40 +133,61 @@ class Script:
             place = next((j for j in range(len(command.words)) if _begins_at(command.words, j)), None)
             if place is not None:
                 found[i] = Part(command, place + 1, command.words[place])
-        before = 0
+        programs: set[str] = set()  # variables in which the module's name is
+        used: set[str] = set()  # variables that stand after it
+        functions: set[str] = set()  # where "$@" does, what gives it words
+
+        def add(part: Part) -> Part:
+            programs.update({part.command.name} - {""} if part.runs else ())
+            used.update(_names(part.flags))
+            if not functions and any(ARGUMENTS.search(word.text) for word in part.flags):
+                functions.update({"set", *(a or b for a, b in FUNCTION.findall(self.text))})
+            return part
+
+        for part in found.values():
+            add(part)
+        before, order = 0, list(enumerate(self.commands))
         while before < len(found):  # until nothing more is found to use what was found, or to be used by it
             before = len(found)
-            programs = {part.command.name for part in found.values() if part.runs} - {""}
-            used = {name for part in found.values() for name in _names(part.flags)}
-            passed = any(ARGUMENTS.search(word.text) for part in found.values() for word in part.flags)
-            functions = {a or b for a, b in FUNCTION.findall(self.text)} if passed else set()
-            for i, command in enumerate(self.commands):
+            order.reverse()  # what is used stands before, what uses it after
+            for i, command in order:
                 if i in found:
                     continue
-                run = next((j for j, word in enumerate(command.words) if programs & set(_names([word]))), None)
+                run = None
+                if programs:
+                    run = next((j for j, word in enumerate(command.words) if programs & set(_names([word]))), None)
                 if run is not None and not re.match(r"\w+\+?=", command.words[run].text):
-                    found[i] = Part(command, run + 1)
-                elif command.name in used | programs or (
-                    not command.name and command.words[0].text in functions | OLD.keys()
+                    found[i] = add(Part(command, run + 1))
+                elif (
+                    command.name in used
+                    or command.name in programs
+                    or (not command.name and (command.words[0].text in functions or command.words[0].text in OLD))
                 ):
-                    found[i] = Part(command, 0)
+                    found[i] = add(Part(command, 0))
         return [part for _, part in sorted(found.items())]
 
     def _run(self, module: int) -> set[int]:
         """The part with the module, those that run it, and the variables of all of them."""
         run = {module}
-        while True:
-            programs = {self.parts[i].command.name for i in run if self.parts[i].runs} - {""}
-            used = {name for i in run for name in _names(self.parts[i].command.words)}
-            more = {
+        programs, used, new = set(), set(), [module]
+        while new:
+            for i in new:
+                programs |= {self.parts[i].command.name} - {""} if self.parts[i].runs else set()
+                used |= set(_names(self.parts[i].command.words))
+            new = [
                 i
                 for i, part in enumerate(self.parts)
-                if (not part.runs and (part.command.name in used | programs or not part.command.name))
-                or programs & set(_names(part.command.words))
-            }
-            if more <= run:
-                return run
-            run |= more
+                if i not in run
+                and (
+                    (
+                        not part.runs
+                        and (part.command.name in used or part.command.name in programs or not part.command.name)
+                    )
+                    or not programs.isdisjoint(_names(part.command.words))
+                )
+            ]
+            run.update(new)
+        return run
 
     def _given(self, place: int) -> Iterator[Given]:
         words = self.parts[place].flags
@@ -213,4 +234,4 @@ def _begins_at(words: Sequence[Word], i: int) -> bool:
 
 def _names(words: Sequence[Word]) -> list[str]:
     """The variables that words use."""
-    return [name for word in words for name in NAMED.findall(word.text)]
+    return [name for word in words if "$" in word.text for name in NAMED.findall(word.text)]

@@ -60,13 +60,16 @@ class _Scanner:
         self.depth = 0
 
     def script(self, at: int, end: int, *, until: str = "", flat: str | None = None) -> int:
+        self.go_deeper(at)
+        at = self.commands_from(at, end, until, flat)
+        self.depth -= 1
+        return at
+
+    def go_deeper(self, at: int) -> None:
         self.depth += 1
         if self.depth > DEEP:
             line = self.text.count("\n", 0, at) + 1
             raise ShellError(f"line {line}: commands or quoted text more than {DEEP} deep in each other")
-        at = self.commands_from(at, end, until, flat)
-        self.depth -= 1
-        return at
 
     def commands_from(self, at: int, end: int, until: str, flat: str | None) -> int:
         """The commands from `at` on; where they end.
@@ -206,9 +209,11 @@ class _Scanner:
             self.script(at + 1, close)
             return min(close + 1, end)
         if text.startswith("${", at):
+            self.go_deeper(at)
             at += 2
             while at < end and text[at] != "}":
                 at = self.piece(at, end, [])
+            self.depth -= 1
             return min(at + 1, end)
         return at + 1
 

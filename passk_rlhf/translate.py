@@ -19,7 +19,7 @@ from passk_rlhf.old_flags import NEW
 from passk_rlhf.shell_words import ShellError
 from passk_rlhf.translation import LAUNCHER, Translation
 
-MAX_SCRIPT = 1_000_000  # characters
+MAX_SCRIPT = 100_000  # bytes: a thousand lines and more
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,7 +66,7 @@ def read_script(path: str) -> str:
     except OSError as error:
         raise ShellError(f"{path}: {error.strerror}") from None
     if len(found) > MAX_SCRIPT:
-        raise ShellError(f"{path}: longer than {MAX_SCRIPT:,} characters")
+        raise ShellError(f"{path}: longer than {MAX_SCRIPT:,} bytes")
     if b"\0" in found:
         raise ShellError(f"{path}: is no script: it has bytes of zero in it")
     return found.decode("utf-8", "surrogateescape")

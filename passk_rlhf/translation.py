@@ -203,7 +203,7 @@ class Translation:
         text, start, end = self.text, given.word.start, given.end
         line = text.rfind("\n", 0, start) + 1
         rest = re.compile(r"[ \t]*(\\?)\r?(\n|\Z)").match(text, end)
-        alone, continues = not text[line:start].strip(), re.search(r"\\\r?\n\Z", text[:line])
+        alone, continues = not text[line:start].strip(), re.search(r"\\\r?\n\Z", text[max(0, line - 3) : line])
         if alone and rest and (rest[1] or not continues):
             self.edits[line, rest.end()] = ""
         elif alone and rest:  # the last line: an empty one ends the command

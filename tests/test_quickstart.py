@@ -1,4 +1,5 @@
 import json
+import subprocess
 import threading
 import time
 
@@ -85,3 +86,13 @@ def test_a_wrong_parameter_is_said_before_anything_is_written(tmp_path):
     with pytest.raises(DesignError, match="k = 17 is outside 1..16"):
         quickstart.main(["--param", "k=17", "--out", str(tmp_path / "runs")])
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_that_is_kept_can_be_run_again_whatever_the_folders_name(tmp_path, monkeypatch):
+    given = []
+    monkeypatch.setattr(quickstart, "measure", lambda *args: {})
+    monkeypatch.setattr(quickstart, "train_policy", lambda command, run, steps: given.append((command, run)))
+    assert quickstart.main(["--out", str(tmp_path / "it's $HOME"), "--steps", "1", "--mazes", "1"]) == 1
+    ((command, run),) = given
+    said = subprocess.run(["bash", "-c", f"printf '%s\\n' {(run / 'command.txt').read_text()}"], capture_output=True)
+    assert said.stdout.decode().splitlines() == command and "it's $HOME" in str(run)

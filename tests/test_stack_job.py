@@ -8,6 +8,8 @@ import time
 import pytest
 from stack import PROMPTS, RAY, ROOT, N, command, ray_head
 
+from passk_rlhf import placement
+
 pytestmark = pytest.mark.stack
 
 # No estimator of OpenRLHF, and no file of configs/; it sees how far the run is, lengths and log-probabilities.
@@ -23,7 +25,9 @@ REST = "name: rest\nadvantage: -length / 10\n"
 @pytest.fixture
 def head(tmp_path):
     """The address for jobs of a Ray head of our own."""
-    with ray_head(tmp_path / "record", gpus=2, cpus=4) as (_, jobs):
+    with ray_head(tmp_path / "record", gpus=2, cpus=4) as (address, jobs):
+        # RAY_ADDRESS=http://... is refused before it is tried; without http:// the two are told apart by their answer.
+        assert placement.speaks_http(jobs.removeprefix("http://")) and not placement.speaks_http(address)
         yield jobs
 
 

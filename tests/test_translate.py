@@ -297,6 +297,8 @@ fi
         f"CMD=({RUN} --pretrain m)\nCMD+=(--n_samples_per_prompt 3)\n" + '"${CMD[@]}"',
         f'train() {{\n  {RUN} --pretrain "$1" "${{@:2}}"\n}}\ntrain m --n_samples_per_prompt 3',
         'MODULE=openrlhf.cli.train_ppo_ray\npython3 -m $MODULE --pretrain m --n_samples_per_prompt 3 "$@"',
+        f'set -- --pretrain m\nset -- "$@" --n_samples_per_prompt 3\n{RUN} "$@"',
+        f'case x in x) E="--n_samples_per_prompt 3";; *) E="";; esac\n[ -n "$E" ] && E="$E --pretrain m"\n{RUN} $E',
         f"bash <<EOF\n{RUN} --pretrain m \\\n --n_samples_per_prompt 3\nEOF",
         f"ARGS=$(cat <<EOF\n--pretrain m\n--n_samples_per_prompt 3\nEOF\n)\n{RUN} $ARGS",
         f"for n in 3; do\n  {RUN} --pretrain m --n_samples_per_prompt $n || exit 1\ndone",
@@ -488,8 +490,10 @@ def test_the_script_goes_to_standard_output_and_the_notes_to_the_other(translate
         (RUN, ("--design", "none.yaml"), "none.yaml: cannot read the design"),
         (RUN, ("--design", "configs/passk.yaml", "--param", "j=1"), "no parameter 'j' to set"),
         (RUN, ("--param", "k=1"), "--param sets a parameter of a design: name one with --design"),
+        (f"{RUN} {'${' * 4000}", (), "line 1: commands or quoted text more than 12 deep in each other"),
+        (f"{RUN} {'A=(' * 4000}", (), "line 1: commands or quoted text more than 12 deep in each other"),
         ("$(" * 200, (), "line 1: commands or quoted text more than 12 deep in each other"),
-        (" " * 1_000_001, (), "old.sh: longer than 1,000,000 characters"),
+        (" " * 100_001, (), "old.sh: longer than 100,000 bytes"),
     ],
 )
 def test_what_cannot_be_translated_is_said_in_a_line_and_nothing_is_written(translate, script, flags, message):
