@@ -2,7 +2,7 @@
 
 Before a run:
 
-    translate          a launch script of before OpenRLHF 0.10.2 → today's: shell_words, script_flags, translation; old_flags
+    translate          a launch script of before OpenRLHF 0.10.2 → today's (shell_words, script_flags, old_flags)
     train_ppo_ray      the command line (flags). What cannot be is said before Ray starts, by wrong_flags, no_effect,
                        placement, sharing, resume, filtering, skip_silent, user_code (reward functions and agents)
 
@@ -21,8 +21,8 @@ Along it:
                        how a run begins whoever takes ports, and how it ends that was not to end
     inspect            what happened, afterwards: history reads it, run_plots draws it
 
-Besides: job (what processes tell each other), lora (adapters on the way to vLLM); cpu/, all that a machine without a GPU
-needs; tasks/ and quickstart, mazes to train on.
+Besides: job (what processes tell each other), lora (adapters on the way to vLLM); cpu/, all that a machine without a
+GPU needs; tasks/ and quickstart, mazes to train on.
 """
 
 __version__ = "0.1.0"
