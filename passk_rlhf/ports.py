@@ -17,6 +17,7 @@ this one; TCPStore and ZeroMQ may open it, since they and we set SO_REUSEADDR.
 
 from __future__ import annotations
 
+import os
 import socket
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -89,11 +90,10 @@ def install_vllm(module: ModuleType) -> None:
 
 def vllm_plugin() -> None:
     """Entry point of the group `vllm.general_plugins`: vLLM calls it in each of its processes, those too that Ray does
-    not start. Nothing is changed unless the process belongs to a run of ours.
+    not start. In a vLLM that is no part of a run of ours it does nothing, and needs nothing that is not installed there.
     """
+    if not {"PASSK_RLHF_DEVICE", "PASSK_RLHF_PATCH"} & os.environ.keys():  # worker.py's
+        return
     import wrapt
 
-    from passk_rlhf.worker import ours
-
-    if ours():
-        wrapt.register_post_import_hook(install_vllm, "vllm.utils.network_utils")
+    wrapt.register_post_import_hook(install_vllm, "vllm.utils.network_utils")

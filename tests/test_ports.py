@@ -116,5 +116,15 @@ def test_vllm_keeps_the_ports_it_chooses_in_processes_of_a_run_and_in_no_others(
         assert done.stdout.split()[-1] == kept
 
 
+def test_a_vllm_of_somebody_else_needs_nothing_of_ours(monkeypatch):
+    for name in [name for name in os.environ if name.startswith("PASSK_RLHF_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setitem(sys.modules, "wrapt", None)  # an import of it fails
+    ports.vllm_plugin()
+    monkeypatch.setenv("PASSK_RLHF_PATCH", "1")
+    with pytest.raises(ImportError):
+        ports.vllm_plugin()
+
+
 def test_the_store_of_a_rank_is_a_real_one():
     assert isinstance(torch.distributed.TCPStore("127.0.0.1", ports.serve(), is_master=False), TCPStore)
