@@ -90,7 +90,7 @@ def install_vllm(module: ModuleType) -> None:
 
 def vllm_plugin() -> None:
     """Entry point of the group `vllm.general_plugins`: vLLM calls it in each of its processes, those too that Ray does
-    not start. In a vLLM that is no part of a run of ours it does nothing, and needs nothing that is not installed there.
+    not start. In a vLLM that is no part of a run of ours it does nothing, and needs nothing of ours installed.
     """
     if not {"PASSK_RLHF_DEVICE", "PASSK_RLHF_PATCH"} & os.environ.keys():  # worker.py's
         return
