@@ -44,13 +44,11 @@ def refuse(args: Any) -> None:
     Raises:
       CannotSkip: the gradient would not stay the same, or nothing could be left out; says why and what to change.
     """
-    from openrlhf.utils import loss_utils
-
     flag, answers = "--skip-silent-groups", args.rollout.batch_size * args.rollout.n_samples_per_prompt
     step = actors_of(args) * args.train.micro_batch_size
     for applies, why in (
         (
-            not hasattr(loss_utils, "iter_grad_accum_global_norm"),
+            not _averages_over_a_step(),
             "this OpenRLHF averages the loss over each micro-batch alone; OpenRLHF 0.11.2 does over an optimizer step",
         ),
         (
@@ -85,6 +83,14 @@ def refuse(args: Any) -> None:
     ):
         if applies:
             raise CannotSkip(f"{flag}: {why}")
+
+
+def _averages_over_a_step() -> bool:
+    try:
+        from openrlhf.utils.loss_utils import iter_grad_accum_global_norm  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def skipping(args: Any, dispatch: Callable) -> Callable:

@@ -147,6 +147,12 @@ def test_what_would_change_the_gradient_is_refused(changed, message):
     assert str(error.value).startswith("--skip-silent-groups: ") and message in str(error.value)
 
 
+def test_an_openrlhf_that_averages_over_micro_batches_is_refused(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openrlhf.utils.loss_utils", None)  # 0.10.2 has none
+    with pytest.raises(skip_silent.CannotSkip, match="averages the loss over each micro-batch alone"):
+        skip_silent.refuse(arguments())
+
+
 # ── The gradient ────────────────────────────────────────────────────────────
 
 RANK = Path(__file__).with_name("one_rank.py")
