@@ -48,8 +48,8 @@ def refuse(args: Any) -> None:
     step = actors_of(args) * args.train.micro_batch_size
     for applies, why in (
         (
-            not _averages_over_a_step(),
-            "this OpenRLHF averages the loss over each micro-batch alone; OpenRLHF 0.11.2 does over an optimizer step",
+            not hasattr(args.actor, "loss_agg_mode"),
+            "this OpenRLHF averages its loss in a way that was not read; OpenRLHF 0.11.2 has --actor.loss_agg_mode",
         ),
         (
             args.train.dynamic_batch_enable,
@@ -83,14 +83,6 @@ def refuse(args: Any) -> None:
     ):
         if applies:
             raise CannotSkip(f"{flag}: {why}")
-
-
-def _averages_over_a_step() -> bool:
-    try:
-        from openrlhf.utils.loss_utils import iter_grad_accum_global_norm  # noqa: F401
-    except ImportError:
-        return False
-    return True
 
 
 def skipping(args: Any, dispatch: Callable) -> Callable:

@@ -147,10 +147,11 @@ def test_what_would_change_the_gradient_is_refused(changed, message):
     assert str(error.value).startswith("--skip-silent-groups: ") and message in str(error.value)
 
 
-def test_an_openrlhf_that_averages_over_micro_batches_is_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "openrlhf.utils.loss_utils", None)  # 0.10.2 has none
-    with pytest.raises(skip_silent.CannotSkip, match="averages the loss over each micro-batch alone"):
-        skip_silent.refuse(arguments())
+def test_an_openrlhf_before_0_11_2_is_refused():
+    args = arguments()
+    del args.actor.loss_agg_mode
+    with pytest.raises(skip_silent.CannotSkip, match="averages its loss in a way that was not read"):
+        skip_silent.refuse(args)
 
 
 # ── The gradient ────────────────────────────────────────────────────────────
