@@ -15,20 +15,20 @@ PROMPTS = 8
 
 @pytest.fixture(scope="module")
 def head(tmp_path_factory):
-    with ray_head(tmp_path_factory.mktemp("head") / "record", gpus=2, cpus=4) as (address, _):
-        yield address, tmp_path_factory
+    record = tmp_path_factory.mktemp("head") / "record"
+    with ray_head(record, gpus=2, cpus=4) as (address, _):
+        yield address, record, tmp_path_factory
 
 
 @pytest.fixture(scope="module")
 def trained(head):
-    address, folders = head
+    address, record, folders = head
     run = folders.mktemp("run")
     (run / "dropped.yaml").write_text(DROPPED)
     write_mazes(run / "test.jsonl", 6, seed=9)
     flags = f"--train.agent_func_path {ROOT}/tests/failing_agent.py --train.micro_batch_size 1 --device cpu"
     flags += f" --advantage-design {run}/dropped.yaml --eval.dataset {run}/test.jsonl --eval.steps 2"
     status, log = run_to_the_end([*command(run, steps=2, prompts=PROMPTS), *flags.split()], run, RAY_ADDRESS=address)
-    record = folders.getbasetemp() / "head0" / "record"
     assert status == 0, log[-8000:]
     steps = batches(record)
     record.unlink()
@@ -58,7 +58,9 @@ def test_every_number_of_such_a_step_is_finite_and_the_share_is_counted(trained)
     for line, batch in zip(lines, steps, strict=True):
         share = sum(sample["design/failed"] for sample in batch) / len(batch)
         assert 0.2 < share < 0.8 and line["design/dropped"] == pytest.approx(share) == line["design/failed"]
-        assert None not in line.values() and abs(line["vllm_kl"]) < 0.01
+        # A group may have no k answers that are there, and no group a wrong one: then there is no such mean.
+        means = {name for name in line if name.startswith(("rollout/pass", "explore/"))}
+        assert {name for name, value in line.items() if value is None} <= means and abs(line["vllm_kl"]) < 0.01
 
 
 def test_the_log_says_what_was_raised_and_an_evaluation_counts_it_zero(trained):
@@ -71,7 +73,7 @@ def test_the_log_says_what_was_raised_and_an_evaluation_counts_it_zero(trained):
 
 
 def test_a_return_that_cannot_be_read_reaches_the_launcher_in_words_from_the_generator_of_async_training(head):
-    address, folders = head
+    address, _record, folders = head
     run = folders.mktemp("run")
     (run / "dropped.yaml").write_text(DROPPED)
     (run / "reward.py").write_text(
