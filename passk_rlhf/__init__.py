@@ -12,7 +12,8 @@ Along it:
     rollouts           where vLLM generates: returns and responses read what a reward function, an agent or an executor
                        gave (reward_time and coroutines call it); experiences hands it on
     hook               in the trainer: experiences → (P, N) tensors (groups, signals) → the design → experiences
-                       (token_returns); missing: what becomes of answers without a reward
+                       (token_returns); penalties: of length, before it; missing: what becomes of answers without a
+                       reward
     silent_groups      groups that say nothing, dropped as they are generated; skip_silent: not sent to the actors
     metrics, explore, evaluation, no_signal, dump
                        what every step leaves behind, in whole lines (lines), told to loggers

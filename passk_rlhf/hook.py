@@ -28,12 +28,11 @@ from passk_rlhf.groups import Groups
 from passk_rlhf.metrics import step_metrics
 from passk_rlhf.missing import SHARE_FAILED, log_absent_as_mean, neutralized
 from passk_rlhf.no_signal import StepSignal
+from passk_rlhf.penalties import after_penalties, penalize
 from passk_rlhf.signals import logprobs_kept, masks_of, signals, token_logprobs
 from passk_rlhf.token_returns import token_returns
 from shaping import Design, RewardError
 from shaping.compiled.apply import evaluated, present, token_advantage, verdicts
-
-PENALTIES = ("overlong_buffer_len", "stop_properly_penalty_coef")  # of --reward: what changes rewards on the way
 
 
 def designed_advantages(
@@ -104,13 +103,9 @@ class Read:
 
 def read_batch(design: Design, experiences: list, groups: Groups, args: Any) -> Read:
     """Applies the length penalties, to the experiences too. Of a rollout that was not finished every column is NaN."""
-    from openrlhf.trainer.ppo_utils.length_penalty import apply_length_penalties
-
     for experience in experiences:
         experience.rewards = experience.rewards.to(torch.promote_types(experience.rewards.dtype, torch.float32))
-    raw_B = torch.cat([experience.rewards.reshape(-1) for experience in experiences]).clone()
-    apply_length_penalties(experiences, args)
-    _keep_missing(experiences, raw_B)
+    raw_B = penalize(experiences, args)
     reward_PN = groups.gather(torch.cat([experience.rewards.reshape(-1) for experience in experiences]))
     # Without scores (a reward model) the reward before the length penalties is the raw score.
     scored = all(experience.scores is not None for experience in experiences)
@@ -168,32 +163,11 @@ def _say_once_if_mixed(groups: Groups, maker: Any) -> None:
         maker.passk_rlhf_told_mixed = True
 
 
-def _keep_missing(experiences: list, raw_B: Tensor) -> None:
-    """A penalty that sets the reward of truncated answers gives none to an answer that has no reward."""
-    for experience, raw in zip(experiences, raw_B.split([each.rewards.numel() for each in experiences]), strict=True):
-        experience.rewards = torch.where(raw.isfinite(), experience.rewards.reshape(-1), raw)
-        if "reward" in experience.info:
-            experience.info["reward"] = torch.where(raw.isfinite(), experience.info["reward"].reshape(-1), raw)
-
-
 def _log_nothing_as_zero(info: dict[str, Any], there_B: Tensor) -> None:
     """What an answer that is left out does not have counts 0 in OpenRLHF's own means, which would be NaN with it."""
     for key, value in info.items():
         if isinstance(value, Tensor) and value.shape == there_B.shape and value.is_floating_point():
             info[key] = torch.where(there_B.to(value.device) | value.isfinite(), value, 0)
-
-
-def after_penalties(error: RewardError, reward_PN: Tensor, raw_PN: Tensor, args: Any) -> RewardError:
-    """The error; of a reward that a length penalty has changed, with what it was and the flag."""
-    if error.kind != "reward" or error.answer is None:
-        return error
-    before, after = (each_PN[error.prompt, error.answer].item() for each_PN in (raw_PN, reward_PN))
-    flags = [f"--reward.{name}" for name in PENALTIES if getattr(args.reward, name, None) is not None]
-    if before == after or not flags:
-        return error
-    told = RewardError(f"{error}\nThe reward function gave {before:g}; after {' and '.join(flags)} it is {after:g}.")
-    told.prompt, told.answer, told.kind = error.prompt, error.answer, error.kind
-    return told
 
 
 def _seed(args: Any) -> int:

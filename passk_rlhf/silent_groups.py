@@ -19,6 +19,7 @@ from passk_rlhf.experiences import failed
 from passk_rlhf.filtering import FLAG
 from passk_rlhf.missing import own_signals
 from passk_rlhf.patch import IncompatibleOpenRLHF
+from passk_rlhf.penalties import penalize
 from passk_rlhf.returns import short
 from passk_rlhf.signals import signals
 from shaping import Design, RewardError
@@ -76,7 +77,7 @@ def _penalized(raw_PN: torch.Tensor, experiences: Sequence[Any], args: Any) -> t
         info={},
     )
     with _quiet(length_penalty.logger):  # the trainer's own call says it of the whole step
-        length_penalty.apply_length_penalties([group], args)
+        penalize([group], args)
     return group.rewards[None]
 
 

@@ -142,6 +142,16 @@ def test_an_answer_without_reward_is_left_out_or_named_by_the_step():
     assert generated(GRPO, [group])[0] == [[0.0, 1.0, 1.0, None]]  # which ends with its prompt and its place
 
 
+def test_a_penalty_that_sets_the_reward_of_truncated_answers_gives_none_to_one_without_reward():
+    group = [response("prompt 0", 1.0, 1.0) for _ in range(3)]
+    truncated = response("prompt 0", None, None) | {"truncated": True}
+    # As in the step the three that are left are alike, and not better than -1/2.
+    assert generated(f"on_missing: drop\n{GRPO}", [[*group, truncated]], stop_properly_penalty_coef=-0.5)[0] == []
+    truncated |= {"reward": 1.0, "scores": 1.0}
+    found, _ = generated(f"on_missing: drop\n{GRPO}", [[*group, truncated]], stop_properly_penalty_coef=-0.5)
+    assert found == [[1.0] * 4]
+
+
 def test_an_answer_without_a_signal_is_left_out_or_named_by_the_step():
     by_calls = "signals: {calls: of tools}\nadvantage: calls - mean(calls)"
     same = [response("prompt 0", 1.0, 1.0, calls=3.0) for _ in range(3)] + [response("prompt 0", 1.0, 1.0)]
