@@ -36,7 +36,7 @@ def unhide(experience: Any, design: Design) -> None:
         return
     if design.drop_missing:
         experience.rewards = experience.scores = None
-    elif design.counts or {"r", "score"} & set(design.signals):
+    elif design.reads("r") or design.reads("score"):
         bad = next(value for value in given if not value.isfinite().all())
         raise RewardError(
             f"reward {bad.item()} is not a finite number.\nprompt: {short(experience.prompts[0])}\n"
@@ -114,8 +114,8 @@ def nothing_to_train_on(samples: list, design: Design) -> bool:
 
     def there(sample: Any) -> bool:
         read = [sample.info[name] for name in own if name in sample.info]
-        read += [sample.rewards] if "r" in design.signals else []
-        read += [sample.scores] if design.counts or "score" in design.signals else []
+        read += [sample.rewards] if design.reads("r") else []
+        read += [sample.scores] if design.reads("score") else []
         return sample.rewards is not None and not failed(sample) and all(value.isfinite().all() for value in read)
 
     return not any(there(sample) for sample in samples)

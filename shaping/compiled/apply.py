@@ -178,8 +178,8 @@ def present(
     tensor([[ True,  True, False]])
     """
     read = [signal_PN[name] for name in design.inputs]
-    read += [reward_PN] if "r" in design.signals else []
-    read += [score_PN] if design.counts or "score" in design.signals else []
+    read += [reward_PN] if design.reads("r") else []
+    read += [score_PN] if design.reads("score") else []
     present_PN = torch.ones_like(reward_PN, dtype=torch.bool)
     for values_PN in read:
         present_PN &= values_PN.isfinite()
@@ -233,7 +233,7 @@ def _refuse_unusable(
     if not reward_PN.numel():
         return
     finite = "Return a number for every answer."
-    if "r" in design.signals and not kernels.finite(reward_PN):
+    if design.reads("r") and not kernels.finite(reward_PN):
         _refuse(design, "reward", reward_PN, reward_PN.isfinite(), "is not a finite number", finite)
     if design.counts and not design.graded:
         fine_PN = (score_PN == 0) | (score_PN == 1)
@@ -243,7 +243,7 @@ def _refuse_unusable(
                 "which scores are correct (`correct: score > 0.5`), or use a design for graded rewards."
             )
             _refuse(design, what, score_PN, fine_PN, "is neither 0 nor 1", hint)
-    elif (design.counts or "score" in design.signals) and not kernels.finite(score_PN):
+    elif design.reads("score") and not kernels.finite(score_PN):
         _refuse(design, what, score_PN, score_PN.isfinite(), "is not a finite number", finite)
     for name in design.inputs:
         if not kernels.finite(signal_PN[name]):

@@ -80,7 +80,7 @@ def may_hold(x_PN: Tensor) -> Tensor:
 
 def columns_read(design: Design, reward_PN: Tensor, score_PN: Tensor) -> list[Tensor]:
     """Rewards, scores or both; one of them if they are the same tensor."""
-    read = [reward_PN] if "r" in design.signals else []
-    if (design.counts or "score" in design.signals) and not (read and score_PN is reward_PN):
+    read = [reward_PN] if design.reads("r") else []
+    if design.reads("score") and not (read and score_PN is reward_PN):
         read.append(score_PN)
     return read

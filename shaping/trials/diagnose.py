@@ -99,8 +99,8 @@ def _whole_groups(design: Design, record: Records) -> Records:
         return record
     score_PN = record.reward_PN if record.score_PN is None else record.score_PN
     read = [record.signals[name] for name in design.inputs if name in record.signals]
-    read += [record.reward_PN] if "r" in design.signals else []
-    read += [score_PN] if design.counts or "score" in design.signals else []
+    read += [record.reward_PN] if design.reads("r") else []
+    read += [score_PN] if design.reads("score") else []
     whole_P = torch.ones(len(record.reward_PN), dtype=torch.bool)
     for values_PN in read:
         whole_P &= ~values_PN.isnan().any(-1)
