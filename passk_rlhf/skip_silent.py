@@ -180,14 +180,14 @@ def install(module: ModuleType) -> None:
 
     @wraps(original)
     def training_step(self, experience, kl_ctl, step, *more):
-        if getattr(self.args.algo.advantage, "skip_silent", False):
-            micro_batches = len(self.replay_buffer) // self.replay_buffer.sample_batch_size
-            # A rollout that is shorter than planned leaves its gradient to the next one, as without the flag.
-            last = LEFT_OUT in experience.info and step + 1 == micro_batches
-            self.actor.model.set_gradient_accumulation_boundary(last)
+        if not getattr(self.args.algo.advantage, "skip_silent", False):
+            return original(self, experience, kl_ctl, step, *more)
+        micro_batches = len(self.replay_buffer) // self.replay_buffer.sample_batch_size
+        # A rollout that is shorter than planned leaves its gradient to the next one, as without the flag.
+        planned = LEFT_OUT in experience.info
+        self.actor.model.set_gradient_accumulation_boundary(planned and step + 1 == micro_batches)
         status = original(self, experience, kl_ctl, step, *more)
-        if getattr(self.args.algo.advantage, "skip_silent", False):
-            # OpenRLHF logs the mean over micro-batches; of those that are left out it would have been 0.
+        if planned:  # OpenRLHF logs the mean over micro-batches; of those that are left out it would have been 0
             status["metrics"]["policy_loss"] *= micro_batches / self.strategy.accumulated_gradient
         return status
 

@@ -154,6 +154,32 @@ def test_an_openrlhf_before_0_11_2_is_refused():
         skip_silent.refuse(args)
 
 
+class Engine:
+    """Keeps what DeepSpeed was told of each micro-batch: does the optimizer step after it?"""
+
+    def __init__(self):
+        self.told = []
+
+    def set_gradient_accumulation_boundary(self, steps):
+        self.told.append(steps)
+
+
+@pytest.mark.parametrize(("planned", "told", "loss"), [(True, [False, True], 0.5), (False, [False, False], 2.0)])
+def test_the_optimizer_steps_at_the_end_of_a_planned_rollout_and_a_shorter_one_is_logged_as_it_is(planned, told, loss):
+    def own_step(self, experience, kl_ctl, step, loss_batch_info=None):
+        return {"metrics": {"policy_loss": 2.0}}
+
+    module = SimpleNamespace(ActorPPOTrainer=type("ActorPPOTrainer", (), {"training_step": own_step}))
+    skip_silent.install(module)
+    trainer, engine = module.ActorPPOTrainer(), Engine()
+    trainer.args, trainer.actor = arguments(), SimpleNamespace(model=engine)
+    trainer.replay_buffer = type("Buffer", (list,), {"sample_batch_size": 2})([None] * 4)
+    trainer.strategy = SimpleNamespace(accumulated_gradient=8)  # micro-batches, if none was left out
+    info = {skip_silent.LEFT_OUT: torch.tensor([0.75])} if planned else {}
+    said = [trainer.training_step(SimpleNamespace(info=info), 0.0, step) for step in range(2)]
+    assert engine.told == told and [each["metrics"]["policy_loss"] for each in said] == [loss, loss]
+
+
 # ── The gradient ────────────────────────────────────────────────────────────
 
 RANK = Path(__file__).with_name("one_rank.py")
