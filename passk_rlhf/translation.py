@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from passk_rlhf.no_effect import OF_A_CRITIC, WHY
 from passk_rlhf.old_flags import CHANGED_DEFAULTS, NEW, OLD, number
 from passk_rlhf.script_flags import FLAG, Given, Script
 
@@ -22,10 +23,8 @@ CORRECTIONS["mis"] = CORRECTIONS["seq-mask-tis"]  # its name in 0.9.3
 CORRECTION_FLAGS = ("--enable_vllm_is_correction", "--algo.advantage.is_correction_enable")
 CORRECTION_TYPES = ("--vllm_is_correction_type", "--algo.advantage.is_correction_type")
 PROMPT, ANSWER = "--prompt_max_len", "--generate_max_len"
-# With a design OpenRLHF has no critic, and what the design says is neither discounted, whitened nor clipped.
-NOT_WITH_A_DESIGN = {"--gamma", "--lambd", "--no_advantage_std_norm", "--reward_clip_range", "--freezing_actor_steps"}
-NOT_WITH_A_DESIGN |= {"--colocate_critic_reward"} | {
-    flag for flag, old in OLD.items() if old.now and all(now.startswith("--critic.") for now in old.now)
+NOT_WITH_A_DESIGN = {
+    flag for flag, old in OLD.items() if old.now and all(now.startswith((*WHY, *OF_A_CRITIC)) for now in old.now)
 }
 SAME_NUMBERS = {
     "group_norm": "configs/grpo_sample_std.yaml gives its numbers; configs/grpo.yaml is GRPO with the population's std",
