@@ -17,6 +17,10 @@ _lock = threading.Lock()
 _running: list[tuple[asyncio.AbstractEventLoop, threading.Thread]] = []
 
 
+class RewardTimeout(TimeoutError):
+    """A reward function took too long for one answer; for whoever wrote it."""
+
+
 class RewardExit(RuntimeError):
     """A reward function raised what would end the process, or what no future carries; for whoever wrote it."""
 

@@ -21,14 +21,11 @@ import threading
 from types import ModuleType
 
 from passk_rlhf import coroutines
+from passk_rlhf.coroutines import RewardTimeout
 
 ENVIRONMENT = "PASSK_RLHF_REWARD_TIMEOUT"
 DEFAULT = 180.0  # seconds
 AT_ONCE = 32  # calls; asyncio's own pool has at most as many
-
-
-class RewardTimeout(TimeoutError):
-    """A reward function took too long for one answer; for whoever wrote it."""
 
 
 def install(module: ModuleType) -> None:

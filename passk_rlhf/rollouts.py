@@ -21,10 +21,9 @@ from typing import Any
 
 import torch
 
-from passk_rlhf.coroutines import RewardExit
+from passk_rlhf.coroutines import RewardExit, RewardTimeout
 from passk_rlhf.responses import FAILED, read_response
 from passk_rlhf.returns import Malformed, MalformedReturn, Missing, alone, described, number, reading
-from passk_rlhf.reward_time import RewardTimeout
 
 STEP = "step() returned"
 RETURN_STEP = (
