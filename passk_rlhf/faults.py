@@ -16,6 +16,8 @@ from passk_rlhf import placement, resume
 from shaping import RewardError
 
 GO_ON = "To go on from checkpoint"
+# "ray::RolloutRayActor.__init__() (pid=27761, ip=10.0.0.7 ...": Ray's title of a constructor.
+MAKING = re.compile(r"ray::(\w+)\.__init__\(\)")
 
 # What an operating system refuses; the file or the port that it refused is in the message.
 REFUSALS = {
@@ -130,7 +132,7 @@ def _who_died(text: str) -> str:
 
 def _of_its_making(text: str, told: Sequence[type[Exception]]) -> str:
     """Of an actor that failed while it was made: the message of an error that one of ours, or the operating system,
-    raised; else what was raised, and the actor's own traceback."""
+    raised; else what was raised, and where."""
     for kind in told:
         _, found, message = text.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")
         if found:
@@ -143,10 +145,6 @@ def _of_its_making(text: str, told: Sequence[type[Exception]]) -> str:
     raised = text[frames[-1].end() :].strip() if frames else text.strip().splitlines()[-1]
     where = f"\n  {frames[-1][1]}, line {frames[-1][2]}" if frames else ""
     return f"{MAKING.search(text)[1]} failed while it was made: {raised}{where}"
-
-
-# "ray::RolloutRayActor.__init__() (pid=27761, ip=10.0.0.7 ...": Ray's title of a constructor.
-MAKING = re.compile(r"ray::(\w+)\.__init__\(\)")
 
 
 def _plain(error: BaseException) -> str:

@@ -5,10 +5,8 @@ OpenRLHF (`--algo.dynamic_filtering_enable`) keeps a group if the mean of its sc
 no more than half is right, and of graded rewards it keeps groups that are all alike. What shows before a run,
 by the design's `rewards:`, the launcher says; what shows in a run is said once, at the first such group.
 
-`--filter-silent-groups` drops the groups in which the design gives every answer 0, and no others. OpenRLHF asks each
-answer of a group for its score and compares the mean; while it filters, `Asked` stands in place of the scores, gives
-what is kept a mean in the middle of the range, and what is dropped NaN, which is in no range. Afterwards
-every answer has its own score again.
+`--filter-silent-groups` drops the groups in which the design gives every answer 0, and no others: `refusal` says for
+which designs it cannot be had, silent_groups.py does it.
 """
 
 from __future__ import annotations

@@ -17,10 +17,11 @@ this one; TCPStore and ZeroMQ may open it, since they and we set SO_REUSEADDR.
 
 from __future__ import annotations
 
-import os
 import socket
 from types import ModuleType, SimpleNamespace
 from typing import Any
+
+from passk_rlhf import worker
 
 _kept: list[Any] = []  # as long as the process lives
 
@@ -92,7 +93,7 @@ def vllm_plugin() -> None:
     """Entry point of the group `vllm.general_plugins`: vLLM calls it in each of its processes, those too that Ray does
     not start. In a vLLM that is no part of a run of ours it does nothing, and needs nothing of ours installed.
     """
-    if not {"PASSK_RLHF_DEVICE", "PASSK_RLHF_PATCH"} & os.environ.keys():  # worker.py's
+    if not worker.ours():
         return
     import wrapt
 

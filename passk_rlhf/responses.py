@@ -33,11 +33,7 @@ def read_response(response: Any, who: str = "the executor") -> dict[str, Any]:
         response = response[0]
     if isinstance(response, list | tuple):
         what = f"{who} returned {len(response)} samples of one rollout"
-        advice = (
-            "return one response, a dict: OpenRLHF trains on exactly one sample of each call, and calls the executor "
-        )
-        advice += "--rollout.n_samples_per_prompt times for a prompt"
-        return _unreadable(response[0] if response else None, Malformed(what, advice))
+        return _unreadable(response[0] if response else None, Malformed(what, RETURN_ONE))
     try:
         if not isinstance(response, Mapping):
             raise MalformedReturn(described(response))

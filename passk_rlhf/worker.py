@@ -7,8 +7,6 @@ workers that import what they patch. The launcher says what it wants by two envi
 
 import os
 
-import wrapt
-
 DEVICE = "PASSK_RLHF_DEVICE"
 PATCH = "PASSK_RLHF_PATCH"
 
@@ -19,6 +17,8 @@ def ours() -> bool:
 
 
 def setup() -> None:
+    import wrapt
+
     if os.environ.get(DEVICE) == "cpu":
         from passk_rlhf.cpu import replacements
 

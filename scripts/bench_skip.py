@@ -29,9 +29,10 @@ PARTS = {
 }
 
 
-def command(run: Path, out: Path, steps: int, prompts: int) -> list[str]:
+def command(run: Path, out: Path, steps: int) -> list[str]:
     """The quickstart's own, from its trained policy, for fewer steps; nothing is evaluated or saved."""
     words = shlex.split((run / "command.txt").read_text())
+    prompts = int(words[words.index("--rollout.batch_size") + 1])
     flags = {
         "--actor.model_name_or_path": run / "model",
         "--ckpt.output_dir": out / "model",
@@ -52,10 +53,9 @@ def command(run: Path, out: Path, steps: int, prompts: int) -> list[str]:
 
 def measured(run: Path, steps: int, more: list[str]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        out, words = Path(folder), shlex.split((run / "command.txt").read_text())
-        prompts = int(words[words.index("--rollout.batch_size") + 1])
+        out = Path(folder)
         done = subprocess.run(
-            [*command(run, out, steps, prompts), *more], capture_output=True, text=True, errors="replace", check=False
+            [*command(run, out, steps), *more], capture_output=True, text=True, errors="replace", check=False
         )
         if done.returncode:
             sys.exit("\n".join(last_words(done.stderr)))
