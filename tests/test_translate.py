@@ -48,6 +48,7 @@ def run(tmp_path):
         done = subprocess.run(
             [shutil.which("bash")],
             input=script.encode("utf-8", "surrogateescape"),
+            cwd=tmp_path,  # scripts write logs
             env={"PATH": path, "RUNS": str(runs), "HOME": "/home/me", **variables},
             capture_output=True,
             timeout=60,
