@@ -9,7 +9,8 @@ from samples import CONFIGS
 import shaping
 from shaping.cli import main
 from shaping.errors import commanded
-from shaping.groups.silent import NOTHING, VERDICTS, refuse_silent, silence, silent_notes
+from shaping.groups.silence import NOTHING, VERDICTS, silence
+from shaping.groups.silent import refuse_silent, silent_notes
 
 PASSK = str(CONFIGS / "passk.yaml")
 BETWEEN = "advantage: (r - mean(r)) * (0.2 < r < 0.8)"

@@ -37,7 +37,7 @@ from torch import Tensor
 from shaping import real
 from shaping.design import Design, Moment, load, loads, own_params
 from shaping.errors import DesignError, argument, parameter
-from shaping.groups.silent import two_rewards
+from shaping.groups.silence import two_rewards
 from shaping.language.vocabulary import SIGNALS
 from shaping.trials.population import SHARED, Answers, Population
 from shaping.trials.simulation import Simulation
