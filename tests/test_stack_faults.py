@@ -11,6 +11,7 @@ from stack import Job, command, metrics
 
 import shaping
 from passk_rlhf.history import read_history
+from passk_rlhf.resume import ResumeError, last_checkpoint
 
 pytestmark = pytest.mark.stack
 
@@ -46,6 +47,14 @@ def write_design(run):
         (run / f"{name}.yaml").write_text(text)
 
 
+def has_checkpoint(run):
+    """Is there one that both actors have finished?"""
+    try:
+        return last_checkpoint(run / "checkpoints", 2) is not None
+    except ResumeError:  # the first is being written
+        return False
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     return tmp_path_factory.mktemp("run")
@@ -69,6 +78,8 @@ def ends(run):
             (run / "passk.yaml").write_text("advantage: r\n")  # of no effect on a run that has begun
             if title != "nobody":
                 job.until(lambda done=done: len(metrics(run)) > done)
+                # A step's line of metrics comes before its checkpoint; the first life is to leave one to go on from.
+                job.until(lambda: has_checkpoint(run))
                 job.kill(title)
             status, seconds = job.end(seconds=300)
             found[title] = (status, seconds, job.text()[length:], job.left(seconds=30))
